@@ -1,0 +1,27 @@
+// Runs the built tests of the named folders (unit, integration, property, e2e) with Node's own runner.
+// `node test/run.js unit --watch` passes flags on; SVIDGATE_TEST_DIST names another build folder.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const built = join(
+  process.env.SVIDGATE_TEST_DIST ?? join(dirname(dirname(fileURLToPath(import.meta.url))), "dist"),
+  "test",
+);
+const folders = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const flags = process.argv.slice(2).filter((word) => word.startsWith("-"));
+const files = folders
+  .filter((folder) => existsSync(join(built, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(built, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".test.js"))
+      .map((name) => join(built, folder, name)),
+  )
+  .sort();
+if (files.length === 0) {
+  process.stderr.write(`no built test under ${built} for: ${folders.join(" ")}; run \`npm run build\`\n`);
+  process.exit(1);
+}
+const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...flags, ...files], { stdio: "inherit" });
+process.exit(run.status ?? 1);
