@@ -1,0 +1,15 @@
+// The values of Rego: what builtins take and return, and what results are printed from. This file is the door; the
+// parts behind it are the model with OPA's order, numbers that keep their text, a reader and two printers.
+
+export {
+  compareStrings,
+  compareValues,
+  type Entry,
+  RegoObject,
+  RegoSet,
+  type Value,
+} from "./value/model.ts";
+export { RegoNumber } from "./value/number.ts";
+export { MAX_VALUE_DEPTH, parseValue } from "./value/parse.ts";
+export { printValue, toJson, toWellFormed } from "./value/print.ts";
+export { ValueSyntaxError } from "./value/syntax-error.ts";
