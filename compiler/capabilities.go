@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/internal/compiler/wasm"
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// compiledOut are builtins that need nothing at run time: the compiler rewrites or erases each call.
+var compiledOut = []string{
+	ast.RegoMetadataChain.Name,
+	ast.RegoMetadataRule.Name,
+}
+
+// capabilitiesFor is this OPA version with only the builtins that the module brings along and those
+// that the host offers, so that a call of any other is an "undefined function" with its place in the
+// source instead of a surprise at run time.
+func capabilitiesFor(version ast.RegoVersion, r *request) (*ast.Capabilities, []problem) {
+	var problems []problem
+	known := ast.CapabilitiesForThisVersion(ast.CapabilitiesRegoVersion(version))
+	for _, name := range r.Builtins {
+		if !known.ContainsBuiltin(name) {
+			problems = append(problems, problem{Code: codeBuiltinUnknown, Message: fmt.Sprintf("builtin `%s` is not one of this OPA version", name)})
+		}
+	}
+	known.Builtins = slices.DeleteFunc(known.Builtins, func(b *ast.Builtin) bool {
+		erasedPrint := b.Name == ast.Print.Name // with or without r.Print: calls become internal.print or nothing
+		return !wasm.IsWasmEnabled(b.Name) && !erasedPrint && !slices.Contains(compiledOut, b.Name) && !slices.Contains(r.Builtins, b.Name)
+	})
+	known.AllowNet = []string{} // a schema may not refer to a URL
+	return known, problems
+}

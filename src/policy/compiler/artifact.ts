@@ -1,0 +1,47 @@
+// The shipped compiler: compiler/rego.wasm.br with its checksums beside it. What does not match is never run.
+// Does not compile Rego and keeps nothing in memory.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+
+/** `checksums.json`, as compiler/build.sh writes it. */
+export interface CompilerChecksums {
+  readonly go: string;
+  readonly opa: string;
+  readonly wasm: { readonly bytes: number; readonly sha256: string };
+  readonly brotli: { readonly bytes: number; readonly sha256: string };
+}
+
+/** Reads `checksums.json` of `folder`. Throws when it is missing or not of that shape. */
+export function loadChecksums(folder: string): CompilerChecksums {
+  const path = join(folder, "checksums.json");
+  const checksums = JSON.parse(readFileSync(path, "utf8")) as CompilerChecksums;
+  const hashes = [checksums.wasm?.sha256, checksums.brotli?.sha256];
+  if (!hashes.every((hash) => /^[0-9a-f]{64}$/.test(hash)) || !Number.isSafeInteger(checksums.wasm.bytes)) {
+    throw new Error(`\`${path}\` has no checksums: install svidgate again`);
+  }
+  return checksums;
+}
+
+/** The name that bundles record for the compiler that made them, for example `opa v1.22.2 bfdeec8ddf58`. */
+export function compilerName(checksums: CompilerChecksums): string {
+  return `opa ${checksums.opa} ${checksums.wasm.sha256.slice(0, 12)}`;
+}
+
+/**
+ * The unpacked compiler of `folder`. Throws when the file is missing or is not the one that the checksums name.
+ * SECURITY: the packed bytes are compared before they are unpacked, and unpacking stops at the recorded size.
+ */
+export function loadArtifact(folder: string): Uint8Array {
+  const checksums = loadChecksums(folder);
+  const path = join(folder, "rego.wasm.br");
+  const packed = readFileSync(path);
+  const sha256 = createHash("sha256").update(packed).digest("hex");
+  if (sha256 !== checksums.brotli.sha256) {
+    throw new Error(
+      `\`${path}\` is not the compiler that checksums.json names: sha256 ${sha256}, expected ${checksums.brotli.sha256}: install svidgate again`,
+    );
+  }
+  return brotliDecompressSync(packed, { maxOutputLength: checksums.wasm.bytes });
+}

@@ -1,0 +1,20 @@
+// The door of the Rego compiler: everything else in this folder is its inside.
+
+export {
+  type CompileCode,
+  type CompiledPolicy,
+  type CompileOptions,
+  type CompileResult,
+  compileRego,
+  compileRegoBatch,
+  type PlanBinding,
+} from "./compile.ts";
+export { formatCompileErrors } from "./format-errors.ts";
+export type {
+  CompiledManifest,
+  CompileError,
+  CompileRequest,
+  PolicyAnnotation,
+  SourceFile,
+  WasmResolver,
+} from "./wire.ts";

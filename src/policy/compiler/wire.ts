@@ -1,0 +1,123 @@
+// What goes into and comes out of the Rego compiler: types, the request line, the checked answer line.
+// The Go side of the same shapes is compiler/wire.go. Does not start anything.
+
+/** One Rego source. `path` appears in errors and inside the module, so give it as `opa build` would see it. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** One compilation. */
+export interface CompileRequest {
+  readonly files: readonly SourceFile[];
+  /** Slash paths such as `envoy/authz/allow`; rules annotated `entrypoint: true` and dependents come on top. */
+  readonly entrypoints: readonly string[];
+  /** A query to plan under the entrypoint name `eval`, as OPA's Go API does. */
+  readonly query?: string;
+  readonly regoVersion: "v0" | "v1";
+  /** OPA's strict mode: unused imports and variables, deprecated builtins are errors. */
+  readonly strict?: boolean;
+  /** Keep `print` calls (the host must then offer `internal.print`) instead of erasing them. */
+  readonly print?: boolean;
+  /** Leave out rules that depend on an entrypoint, as `opa build --prune-unused`. */
+  readonly pruneUnused?: boolean;
+  /** Names of the builtins that the host offers; those native to OPA's module are always there. */
+  readonly builtins: readonly string[];
+  /** Manifest roots; the whole of `data` when absent. */
+  readonly roots?: readonly string[];
+  /** JSON schemas for type checks: `input`, or `a/b` for `schema.a.b`. */
+  readonly schemas?: Readonly<Record<string, unknown>>;
+}
+
+/** One error; `row` and `col` count from 1 and are absent where the error has no place. */
+export interface CompileError {
+  /** OPA's `rego_…` code, or one of ours: request, entrypoint_invalid, entrypoint_undefined, builtin_unknown, … */
+  readonly code: string;
+  readonly message: string;
+  readonly file?: string;
+  readonly row?: number;
+  readonly col?: number;
+  /** Further lines, such as the types that were found and wanted. */
+  readonly details?: readonly string[];
+}
+
+/** One row of the manifest's `wasm`. */
+export interface WasmResolver {
+  readonly entrypoint: string;
+  readonly module: string;
+  readonly annotations?: readonly unknown[];
+}
+
+/** The fields of OPA's bundle manifest that a compilation decides. */
+export interface CompiledManifest {
+  readonly revision: string;
+  readonly roots: readonly string[];
+  readonly wasm: readonly WasmResolver[];
+  readonly rego_version: 0 | 1;
+}
+
+/** One `# METADATA` block as `opa inspect -a` shows it. */
+export interface PolicyAnnotation {
+  readonly annotations: Readonly<Record<string, unknown>>;
+  readonly path: readonly { readonly type: string; readonly value: unknown }[];
+  readonly location?: { readonly file: string; readonly row: number; readonly col: number };
+}
+
+/** What the compiler says of one request. */
+export type CompilerAnswer =
+  | { readonly errors: readonly CompileError[] }
+  | {
+      readonly wasm: Uint8Array;
+      /** OPA's plan (IR) of exactly this module, as JSON text. */
+      readonly plan: string;
+      readonly manifest: CompiledManifest;
+      readonly annotations: readonly PolicyAnnotation[];
+    };
+
+/** The request as one line of JSON, line feed included. */
+export function toRequestLine(request: CompileRequest): string {
+  return `${JSON.stringify({
+    files: request.files.map(({ path, text }) => ({ path, text })),
+    entrypoints: request.entrypoints,
+    query: request.query,
+    rego_version: request.regoVersion,
+    strict: request.strict,
+    print: request.print,
+    prune_unused: request.pruneUnused,
+    builtins: request.builtins,
+    roots: request.roots,
+    schemas: request.schemas,
+  })}\n`;
+}
+
+/** Reads one answer line; undefined when it is not one (a torn line of a compiler that was killed). */
+export function parseAnswerLine(line: string): CompilerAnswer | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(answer)) return undefined;
+  const { errors, wasm, plan, manifest, annotations } = answer;
+  if (Array.isArray(errors) && errors.length > 0 && errors.every(isCompileError)) return { errors };
+  if (typeof wasm !== "string" || typeof plan !== "string" || !isManifest(manifest)) return undefined;
+  return {
+    wasm: new Uint8Array(Buffer.from(wasm, "base64")),
+    plan,
+    manifest,
+    annotations: Array.isArray(annotations) ? (annotations as PolicyAnnotation[]) : [],
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCompileError(value: unknown): value is CompileError {
+  return isRecord(value) && typeof value["code"] === "string" && typeof value["message"] === "string";
+}
+
+function isManifest(value: unknown): value is CompiledManifest {
+  return isRecord(value) && Array.isArray(value["wasm"]) && Array.isArray(value["roots"]);
+}
