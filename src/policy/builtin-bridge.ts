@@ -1,0 +1,69 @@
+// Calls host builtins for the module, over Rego value text, so sets stay sets and numbers keep every digit.
+// SPEC: OPA's WASM ABI: address 0 is Rego's undefined; a builtin error is undefined unless strict mode is on.
+
+import type { Clock } from "../base/clock.ts";
+import { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
+import { PolicyError } from "./policy-error.ts";
+import { parseValue, printValue, type Value } from "./value.ts";
+import type { WasmInstance } from "./wasm-instance.ts";
+
+/** A builtin that the module calls, by the id of its table. */
+export interface BoundBuiltin {
+  readonly name: string;
+  readonly run: Builtin;
+}
+
+/** What builtin calls of all evaluations of a policy share. */
+export interface BridgeOptions {
+  readonly clock: Clock;
+  readonly strictBuiltinErrors: boolean;
+}
+
+/** The bridge of one instance. */
+export class BuiltinBridge {
+  readonly #builtins: ReadonlyMap<number, BoundBuiltin>;
+  readonly #options: BridgeOptions;
+  #context: BuiltinContext | undefined;
+
+  constructor(builtins: ReadonlyMap<number, BoundBuiltin>, options: BridgeOptions) {
+    this.#builtins = builtins;
+    this.#options = options;
+  }
+
+  /** Starts an evaluation: its builtins see one instant, the one of the first call. */
+  begin(): void {
+    this.#context = undefined;
+  }
+
+  /** Runs builtin `id`; the address of its result in `instance`, 0 for undefined. Whatever it throws ends the evaluation. */
+  call(instance: WasmInstance, id: number, addresses: readonly number[]): number {
+    const builtin = this.#builtins.get(id);
+    if (builtin === undefined) throw new PolicyError("policy_trap", `trap: no builtin has the id ${id}`);
+    const args = addresses.map((address) => parseValue(instance.dump(address)));
+    const result = this.#run(builtin, args);
+    if (result === undefined) return 0;
+    const { address, length } = instance.write(printValue(result));
+    const value = instance.exports.opa_value_parse(address, length);
+    if (value === 0) throw new PolicyError("policy_trap", `trap: \`${builtin.name}\` returned no Rego value`);
+    return value;
+  }
+
+  #run({ name, run }: BoundBuiltin, args: readonly Value[]): Value | undefined {
+    this.#context ??= createBuiltinContext(this.#options.clock);
+    try {
+      return run(args, this.#context);
+    } catch (error) {
+      if (error instanceof BuiltinError) {
+        if (!this.#options.strictBuiltinErrors) return undefined;
+        throw new PolicyError("policy_builtin_error", `${name}: ${error.message}`, { cause: error });
+      }
+      const what = error instanceof Error ? error.message : String(error);
+      throw new PolicyError("policy_trap", `fault in the builtin \`${name}\`: ${what}`, { cause: error });
+    }
+  }
+}
+
+/** The context of one evaluation; its time stands still. */
+export function createBuiltinContext(clock: Clock): BuiltinContext {
+  return { nowUnixNs: BigInt(Math.trunc(clock.unixMs())) * 1_000_000n, memo: new Map() };
+}

@@ -1,0 +1,27 @@
+// What an engine is: the part that runs a policy's module. There are two, chosen by `PolicyOptions.engine`; everything
+// that does not depend on the engine (checks of texts, names of entrypoints) is in evaluator.ts.
+
+import type { Clock } from "../base/clock.ts";
+import type { Builtin } from "./builtins/builtin.ts";
+
+/** Runs one policy's module. */
+export interface Engine {
+  /** Names by id; the first one is the default. */
+  readonly entrypoints: readonly string[];
+  /** Size of the linear memory in bytes. */
+  readonly memoryBytes: number;
+  /** `input` is valid JSON text or undefined; answers with the result set as JSON text. Throws PolicyError only. */
+  evaluate(input: string | undefined, entrypoint: string): string;
+  /** Replaces the data document, valid JSON text. Throws PolicyError, and then the old document stays in force. */
+  setData(dataJson: string): void;
+}
+
+/** What an engine is given. */
+export interface EngineOptions {
+  readonly data: string;
+  readonly clock: Clock;
+  readonly maxMemoryBytes: number;
+  readonly strictBuiltinErrors: boolean;
+  readonly onPrint: (line: string) => void;
+  readonly findBuiltin: (name: string) => Builtin | undefined;
+}

@@ -1,0 +1,124 @@
+// The engine of our own: a host on an instance, and another instance when the first cannot go on (a throw that leaves
+// its stack unrestored) or should not (an oversized input has grown its memory, which WASM never gives back).
+
+import type { BoundBuiltin } from "./builtin-bridge.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { PolicyError } from "./policy-error.ts";
+import { RegoNumber, RegoObject, type Value } from "./value.ts";
+import { type HostOptions, type PolicyProgram, WasmHost } from "./wasm-host.ts";
+import { compileModule } from "./wasm-module.ts";
+
+/** The tables of a module. */
+export interface ModuleTables {
+  /** Names by id. */
+  readonly entrypoints: readonly string[];
+  /** Builtins that the module wants from its host: id by name. */
+  readonly builtins: ReadonlyMap<string, number>;
+}
+
+/** Loads a policy on our own host. Throws PolicyError. */
+export function loadNativeEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
+  const module = compileModule(wasm);
+  const tables = readTables(new WasmHost({ module, builtins: new Map() }, options));
+  const program = { module, builtins: bindBuiltins(tables.builtins, options.findBuiltin) };
+  const host = new WasmHost(program, options);
+  host.loadData(options.data);
+  return new NativeEngine(program, options, tables.entrypoints, host);
+}
+
+/** Reads the tables of a fresh instance, and checks its ABI. Throws PolicyError `policy_abi`. */
+export function readTables(host: WasmHost): ModuleTables {
+  let description: ReturnType<WasmHost["describe"]>;
+  try {
+    description = host.describe();
+  } catch (error) {
+    throw new PolicyError("policy_abi", "the module's tables are unreadable", { cause: error });
+  }
+  if (!/^1\.(?:[2-9]|\d{2,})$/.test(description.abi))
+    throw new PolicyError("policy_abi", `ABI ${description.abi}: 1.2 or later is needed, build with OPA 0.35 or later`);
+  const entrypoints: string[] = [];
+  for (const [name, id] of readIds(description.entrypoints)) entrypoints[id] = name;
+  return { entrypoints: [...entrypoints], builtins: new Map(readIds(description.builtins)) };
+}
+
+function readIds(table: Value): [name: string, id: number][] {
+  if (!(table instanceof RegoObject)) throw new PolicyError("policy_abi", "the module's tables are no objects");
+  return table.entries.map(([name, id]) => {
+    if (typeof name === "string" && id instanceof RegoNumber && /^\d{1,6}$/.test(id.text)) return [name, id.toNumber()];
+    throw new PolicyError("policy_abi", "the module's tables do not map names to ids");
+  });
+}
+
+function bindBuiltins(
+  wanted: ReadonlyMap<string, number>,
+  findBuiltin: EngineOptions["findBuiltin"],
+): ReadonlyMap<number, BoundBuiltin> {
+  const bound = new Map<number, BoundBuiltin>();
+  const missing: string[] = [];
+  for (const [name, id] of wanted) {
+    const run = findBuiltin(name);
+    if (run === undefined) missing.push(name);
+    else bound.set(id, { name, run });
+  }
+  if (missing.length > 0) throw missingBuiltins(missing);
+  return bound;
+}
+
+/** The refusal of a module that calls builtins which are not there. */
+export function missingBuiltins(names: readonly string[]): PolicyError {
+  const list = names.map((name) => `\`${name}\``).join(", ");
+  return new PolicyError("policy_missing_builtin", `builtins that are not implemented: ${list}`);
+}
+
+class NativeEngine implements Engine {
+  readonly entrypoints: readonly string[];
+  readonly #program: PolicyProgram;
+  readonly #options: HostOptions;
+  readonly #ids: ReadonlyMap<string, number>;
+  #host: WasmHost;
+
+  constructor(program: PolicyProgram, options: HostOptions, entrypoints: readonly string[], host: WasmHost) {
+    this.entrypoints = entrypoints;
+    this.#program = program;
+    this.#options = options;
+    this.#ids = new Map(entrypoints.map((name, id) => [name, id]));
+    this.#host = host;
+  }
+
+  get memoryBytes(): number {
+    return this.#host.memoryBytes;
+  }
+
+  evaluate(input: string | undefined, entrypoint: string): string {
+    const id = this.#ids.get(entrypoint);
+    if (id === undefined) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
+    if (!this.#host.isUsable) this.#replaceHost();
+    const host = this.#host;
+    try {
+      return host.evaluate(input, id);
+    } finally {
+      if (host.shouldBeReplaced) this.#tryToReplaceHost();
+    }
+  }
+
+  setData(dataJson: string): void {
+    const next = new WasmHost(this.#program, this.#options);
+    next.loadData(dataJson);
+    this.#host = next;
+  }
+
+  #replaceHost(): void {
+    const next = new WasmHost(this.#program, this.#options);
+    next.copyDataFrom(this.#host);
+    this.#host = next;
+  }
+
+  /** Keeps the host when there is no memory for another one: an unusable host is replaced before its next evaluation. */
+  #tryToReplaceHost(): void {
+    try {
+      this.#replaceHost();
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// Why a policy could not be loaded, or gave no result set for an input. The codes are closed: the decision's reason,
+// the metric label and the test's assertion are the same word. Each failure of an evaluation is that evaluation's alone.
+
+/** What each code of a {@link PolicyError} means. */
+export const POLICY_ERROR_MEANINGS = {
+  policy_abi: "the bytes are no WASM module that OPA's compiler made with ABI 1.2 or later",
+  policy_missing_builtin: "the policy calls a builtin function that is not implemented here",
+  policy_data_invalid: "the data document is not one JSON object, or does not fit the memory limit",
+  policy_input_invalid: "the input is not exactly one JSON value in UTF-8",
+  policy_input_too_large: "the input is larger or nested deeper than the limits",
+  policy_memory: "the evaluation needed more memory than allowed",
+  policy_trap: "the module stopped abnormally: a trap, an abort of OPA's runtime, or a fault of a builtin function",
+  policy_conflict: "rules gave more than one value for one name",
+  policy_builtin_error: "a builtin function failed, and strict mode makes that an error",
+  policy_entrypoint_missing: "the module has no such entrypoint",
+  policy_result: "the module's result is no result set, or nests too deep",
+} as const;
+
+/** The code of a {@link PolicyError}. */
+export type PolicyErrorCode = keyof typeof POLICY_ERROR_MEANINGS;
+
+/** A policy that cannot be loaded, or an evaluation without a result; the policy itself stays usable. */
+export class PolicyError extends Error {
+  override readonly name = "PolicyError";
+  readonly code: PolicyErrorCode;
+
+  constructor(code: PolicyErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const CONFLICT = /(?:var assignment|object insert) conflict$/; // SPEC: OPA internal/compiler/wasm/wasm.go, errorMessages
+
+/** The error for the text that OPA's runtime gave `opa_abort`, for example `a.rego:3:1: var assignment conflict`. */
+export function toAbortError(message: string): PolicyError {
+  if (CONFLICT.test(message)) return new PolicyError("policy_conflict", message);
+  if (message === "opa_malloc: failed") return new PolicyError("policy_memory", "memory: the limit was reached");
+  return new PolicyError("policy_trap", `abort: ${message}`);
+}
+
+/** Whatever was thrown out of the module, as a PolicyError: nothing else leaves an evaluation. */
+export function toPolicyError(thrown: unknown): PolicyError {
+  if (thrown instanceof PolicyError) return thrown;
+  return new PolicyError("policy_trap", `trap: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
+    cause: thrown,
+  });
+}

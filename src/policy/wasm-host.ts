@@ -1,0 +1,177 @@
+// Evaluates on one instance of OPA's WASM, with data set in. SPEC: OPA's WASM ABI 1.2. Nothing is freed: each
+// evaluation resets the heap to where the data ends, so none leaves anything behind for the next.
+// The parts of `opa_eval` are called one by one instead of `opa_eval` itself. SECURITY: that function takes an input
+// which it cannot parse for no input at all, and `not input.blocked` would hold; so the parsed input is looked at here.
+
+import { type BoundBuiltin, type BridgeOptions, BuiltinBridge } from "./builtin-bridge.ts";
+import { PolicyError, toPolicyError } from "./policy-error.ts";
+import { parseValue, RegoSet, toJson, type Value } from "./value.ts";
+import type { WasmModule } from "./wasm-api.ts";
+import { PAGE_BYTES, type PolicyExports, WasmInstance } from "./wasm-instance.ts";
+
+/** What all instances of a policy share. */
+export interface PolicyProgram {
+  readonly module: WasmModule;
+  /** Host builtins by the id that the module calls them by. */
+  readonly builtins: ReadonlyMap<number, BoundBuiltin>;
+}
+
+/** Limits and ports of a host. */
+export interface HostOptions extends BridgeOptions {
+  readonly maxMemoryBytes: number;
+  readonly onPrint: (line: string) => void;
+}
+
+/** Growth that is kept: below it, replacing the instance costs more than the memory is worth. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
+/** PERF: result sets of plain answers as `opa_value_dump` writes them, compared as bytes and never decoded. */
+const PLAIN_RESULTS = [
+  { dump: Buffer.from('{{"result": true}}\0'), json: '[{"result":true}]' },
+  { dump: Buffer.from('{{"result": false}}\0'), json: '[{"result":false}]' },
+  { dump: Buffer.from("set()\0"), json: "[]" },
+];
+
+/** One instance with its data. Never re-entered: a builtin must not evaluate on the host that called it. */
+export class WasmHost {
+  readonly #instance: WasmInstance;
+  readonly #exports: PolicyExports;
+  readonly #bridge: BuiltinBridge;
+  readonly #heapStart: number;
+  #heapEnd: number;
+  #data = 0;
+  #roomyBytes = 0;
+  #running = false;
+  #broken = false;
+
+  /** Links an instance without data. Throws PolicyError. */
+  constructor(program: PolicyProgram, options: HostOptions) {
+    this.#bridge = new BuiltinBridge(program.builtins, options);
+    this.#instance = new WasmInstance(
+      program.module,
+      { builtin: (id, args) => this.#bridge.call(this.#instance, id, args), print: options.onPrint },
+      Math.floor(options.maxMemoryBytes / PAGE_BYTES),
+    );
+    this.#exports = this.#instance.exports;
+    this.#exports.opa_malloc(0); // as OPA's own host does: the heap has its start after the first allocation
+    this.#heapStart = this.#exports.opa_heap_ptr_get() >>> 0;
+    this.#heapEnd = this.#heapStart;
+  }
+
+  /** Size of the linear memory. */
+  get memoryBytes(): number {
+    return this.#instance.bytes.length;
+  }
+
+  /** Whether another instance should take over: this one cannot be trusted, or holds much more memory than its data. */
+  get shouldBeReplaced(): boolean {
+    return this.#broken || this.memoryBytes > this.#roomyBytes;
+  }
+
+  /** Whether an evaluation may run. */
+  get isUsable(): boolean {
+    return !this.#broken;
+  }
+
+  /** ABI version, and the tables of entrypoints and builtins (name → id). Only before data is loaded. */
+  describe(): { readonly abi: string; readonly entrypoints: Value; readonly builtins: Value } {
+    const { opa_wasm_abi_version: major, opa_wasm_abi_minor_version: minor } = this.#exports;
+    return {
+      abi: `${major?.value}.${minor?.value}`,
+      entrypoints: parseValue(this.#instance.dump(this.#exports.entrypoints())),
+      builtins: parseValue(this.#instance.dump(this.#exports.builtins())),
+    };
+  }
+
+  /** Loads the data document, valid JSON text; at most once. Throws PolicyError `policy_data_invalid`. */
+  loadData(json: string): void {
+    try {
+      this.#exports.opa_heap_ptr_set(this.#heapStart);
+      const { address, length } = this.#instance.write(json);
+      this.#data = this.#exports.opa_json_parse(address, length);
+    } catch (error) {
+      throw new PolicyError("policy_data_invalid", `data: ${toPolicyError(error).message}`, { cause: error });
+    }
+    if (this.#data === 0) throw new PolicyError("policy_data_invalid", "data: not a JSON document");
+    this.#dataIsIn(this.#exports.opa_heap_ptr_get() >>> 0);
+  }
+
+  /** Takes over the data of a host of the same program, as bytes: values sit at the same addresses in both. */
+  copyDataFrom(other: WasmHost): void {
+    const length = other.#heapEnd - other.#heapStart;
+    this.#exports.opa_heap_ptr_set(this.#heapStart);
+    this.#exports.opa_malloc(length); // makes the memory, and the module's idea of its size, large enough
+    other.#instance.bytes.copy(this.#instance.bytes, this.#heapStart, other.#heapStart, other.#heapEnd);
+    this.#data = other.#data;
+    this.#dataIsIn(other.#heapEnd);
+  }
+
+  /**
+   * The result set of an entrypoint as JSON text; `input` is JSON text without escaped lone surrogates, or undefined.
+   * Throws PolicyError, and nothing else; the next evaluation is not affected.
+   */
+  evaluate(input: string | undefined, entrypoint: number): string {
+    if (this.#running) throw new PolicyError("policy_trap", "evaluation within an evaluation of the same policy");
+    this.#running = true;
+    try {
+      this.#bridge.begin();
+      const wasm = this.#exports;
+      wasm.opa_heap_ptr_set(this.#heapEnd);
+      const value = input === undefined ? 0 : this.#parseInput(input);
+      const context = wasm.opa_eval_ctx_new();
+      wasm.opa_eval_ctx_set_input(context, value);
+      wasm.opa_eval_ctx_set_data(context, this.#data);
+      wasm.opa_eval_ctx_set_entrypoint(context, entrypoint);
+      if (wasm.eval(context) !== 0) throw new PolicyError("policy_trap", "the evaluation failed");
+      return this.#readResult(wasm.opa_value_dump(wasm.opa_eval_ctx_get_result(context)) >>> 0);
+    } catch (error) {
+      if (!this.#instance.restoreStack()) this.#broken = true;
+      throw toPolicyError(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #parseInput(json: string): number {
+    let value: number;
+    try {
+      const { address, length } = this.#instance.write(json);
+      value = this.#exports.opa_value_parse(address, length);
+    } catch (error) {
+      // An abort is the module's own refusal of the text; memory, and the depth of its recursion, are limits.
+      const refused = error instanceof PolicyError && error.code !== "policy_memory";
+      if (refused) throw new PolicyError("policy_input_invalid", `input: ${error.message}`);
+      throw new PolicyError("policy_input_too_large", "input: more than the evaluation has room for", { cause: error });
+    }
+    if (value === 0) throw new PolicyError("policy_input_invalid", "input: not a JSON value");
+    return value;
+  }
+
+  #readResult(address: number): string {
+    const bytes = this.#instance.bytes;
+    for (const { dump, json } of PLAIN_RESULTS) if (hasAt(bytes, address, dump)) return json;
+    return toResultSet(this.#instance.read(address));
+  }
+
+  #dataIsIn(heapEnd: number): void {
+    this.#heapEnd = heapEnd;
+    // Room in proportion to the data, so that copying the data is paid for by an evaluation that used as much.
+    this.#roomyBytes = this.memoryBytes + Math.max(SPARE_BYTES, heapEnd - this.#heapStart);
+  }
+}
+
+function toResultSet(dump: string): string {
+  try {
+    // A query that binds several values has several results, and they form a set.
+    const results = parseValue(dump);
+    if (results instanceof RegoSet) return `[${results.values.map(toJson).join(",")}]`;
+  } catch (error) {
+    throw new PolicyError("policy_result", `result: ${error instanceof Error ? error.message : ""}`, { cause: error });
+  }
+  throw new PolicyError("policy_result", "result: not a set of results");
+}
+
+function hasAt(bytes: Buffer, address: number, expected: Buffer): boolean {
+  for (let index = 0; index < expected.length; index++) if (bytes[address + index] !== expected[index]) return false;
+  return true;
+}
