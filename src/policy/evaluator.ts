@@ -8,7 +8,9 @@ import type { Builtin } from "./builtins/builtin.ts";
 import type { Engine } from "./engine.ts";
 import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
 import { loadNativeEngine } from "./native-engine.ts";
+import { loadOpaWasmEngine } from "./opa-wasm-engine.ts";
 import { PolicyError } from "./policy-error.ts";
+import { createPrintBuiltin, PRINT_BUILTIN } from "./print-builtin.ts";
 import { MAX_VALUE_DEPTH, toWellFormed } from "./value.ts";
 
 /** Options of {@link loadPolicy}. */
@@ -77,13 +79,17 @@ export function loadPolicy(wasm: Uint8Array | object, options: PolicyOptions = {
     maxInputBytes: inRange("maxInputBytes", options.maxInputBytes ?? 4 * MIB, 1, 1024 * MIB),
     maxDepth: inRange("maxDepth", options.maxDepth ?? MAX_VALUE_DEPTH, 1, 10_000),
   };
-  const engine = loadNativeEngine(wasm, {
+  const onPrint = options.onPrint ?? (() => undefined);
+  const print = createPrintBuiltin(onPrint);
+  const findBuiltin = options.findBuiltin ?? (() => undefined);
+  const load = options.engine === "opa-wasm" ? loadOpaWasmEngine : loadNativeEngine;
+  const engine = load(wasm, {
     data: checkData(options.data ?? "{}", limits.maxDepth),
     clock: options.clock ?? systemClock,
     maxMemoryBytes: inRange("maxMemoryBytes", options.maxMemoryBytes ?? 256 * MIB, MIB, 4096 * MIB),
     strictBuiltinErrors: options.strictBuiltinErrors ?? false,
-    onPrint: options.onPrint ?? (() => undefined),
-    findBuiltin: options.findBuiltin ?? (() => undefined),
+    onPrint,
+    findBuiltin: (name) => (name === PRINT_BUILTIN ? print : findBuiltin(name)),
   });
   return new CheckedPolicy(engine, limits);
 }

@@ -66,7 +66,8 @@ export function compareNumbers(a: RegoNumber, b: RegoNumber): number {
   if (a.text.length <= 15 && b.text.length <= 15) {
     const x = Number(a.text);
     const y = Number(b.text);
-    if (Number.isSafeInteger(x) && Number.isSafeInteger(y) && isPlain(a.text) && isPlain(b.text)) return x - y;
+    if (Number.isSafeInteger(x) && Number.isSafeInteger(y) && isPlain(a.text) && isPlain(b.text))
+      return x < y ? -1 : x > y ? 1 : 0;
   }
   return compareDecimals(toDecimal(a.text), toDecimal(b.text));
 }

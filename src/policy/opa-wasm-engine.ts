@@ -1,0 +1,151 @@
+// The second engine, @open-policy-agent/opa-wasm behind the same interface: a way back, and an oracle in tests.
+// Its limits stay: results and builtins go through JavaScript values (numbers are doubles, sets are arrays in hash
+// order), its own `sprintf`, `regex.split` and `yaml.*` cannot be replaced, and what a policy prints goes to stdout.
+// What would be unsafe is repaired here: its instance is thrown away after every throw, and inputs come checked.
+
+import { createRequire } from "node:module";
+import { createBuiltinContext } from "./builtin-bridge.ts";
+import { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
+import { PolicyError, toAbortError, toPolicyError } from "./policy-error.ts";
+import { parseValue, toJson } from "./value.ts";
+import type { WasmMemory, WasmModule } from "./wasm-api.ts";
+import { WasmHost } from "./wasm-host.ts";
+import { PAGE_BYTES } from "./wasm-instance.ts";
+import { compileModule } from "./wasm-module.ts";
+
+/** A builtin as the package calls it: plain JavaScript values. */
+type JsonBuiltin = (...args: readonly unknown[]) => unknown;
+
+/** The parts of the package that are used; its own types need the DOM's. */
+interface OpaWasm {
+  loadPolicySync(
+    module: WasmModule,
+    memory: { readonly initial: number; readonly maximum: number },
+    builtins: Readonly<Record<string, JsonBuiltin>>,
+  ): PackagePolicy;
+}
+
+interface PackagePolicy {
+  readonly mem: WasmMemory;
+  evaluate(input: ArrayBuffer | undefined, entrypoint: number): unknown;
+  setData(data: ArrayBuffer): void;
+}
+
+/** Builtins that the package brings itself, and prefers to ours. */
+const OWN_BUILTINS = new Set([
+  "json.is_valid",
+  "regex.split",
+  "sprintf",
+  "yaml.is_valid",
+  "yaml.marshal",
+  "yaml.unmarshal",
+]);
+
+/** Growth after which an instance is replaced, as WASM gives no memory back. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
+/** Loads a policy on the package, which itself is loaded on first need. Throws PolicyError. */
+export function loadOpaWasmEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
+  const module = compileModule(wasm);
+  const probe = new WasmHost({ module, builtins: new Map() }, options);
+  return new OpaWasmEngine(module, readTables(probe), probe.memoryBytes / PAGE_BYTES, options);
+}
+
+class OpaWasmEngine implements Engine {
+  readonly entrypoints: readonly string[];
+  readonly #create: () => PackagePolicy;
+  readonly #options: EngineOptions;
+  #data: string;
+  #context: BuiltinContext | undefined;
+  #policy: PackagePolicy | undefined;
+  #roomyBytes = 0;
+
+  constructor(module: WasmModule, tables: ModuleTables, initial: number, options: EngineOptions) {
+    this.entrypoints = tables.entrypoints;
+    this.#options = options;
+    this.#data = options.data;
+    const builtins = this.#bindBuiltins([...tables.builtins.keys()]);
+    const maximum = Math.floor(options.maxMemoryBytes / PAGE_BYTES);
+    const opaWasm = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as OpaWasm;
+    this.#create = () => opaWasm.loadPolicySync(module, { initial, maximum }, builtins);
+    this.#load(options.data);
+  }
+
+  get memoryBytes(): number {
+    return this.#policy?.mem.buffer.byteLength ?? 0;
+  }
+
+  evaluate(input: string | undefined, entrypoint: string): string {
+    const id = this.entrypoints.indexOf(entrypoint);
+    if (id < 0) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
+    const policy = this.#policy ?? this.#load(this.#data);
+    // Out of sight while it runs: a throw leaves its stack unrestored, and the next evaluation makes another one.
+    this.#policy = undefined;
+    this.#context = undefined;
+    let result: unknown;
+    try {
+      result = policy.evaluate(input === undefined ? undefined : toBytes(input), id);
+    } catch (thrown) {
+      throw toFailure(thrown);
+    }
+    if (policy.mem.buffer.byteLength <= this.#roomyBytes) this.#policy = policy;
+    return JSON.stringify(result);
+  }
+
+  setData(dataJson: string): void {
+    this.#load(dataJson);
+  }
+
+  #load(data: string): PackagePolicy {
+    try {
+      const policy = this.#create();
+      policy.setData(toBytes(data));
+      this.#roomyBytes = policy.mem.buffer.byteLength + SPARE_BYTES;
+      this.#policy = policy;
+      this.#data = data;
+      return policy;
+    } catch (thrown) {
+      throw new PolicyError("policy_data_invalid", `data: ${toFailure(thrown).message}`, { cause: thrown });
+    }
+  }
+
+  #bindBuiltins(names: readonly string[]): Readonly<Record<string, JsonBuiltin>> {
+    const bound: Record<string, JsonBuiltin> = {};
+    const missing: string[] = [];
+    for (const name of names) {
+      const run = this.#options.findBuiltin(name);
+      if (run !== undefined) bound[name] = (...args) => this.#run(name, run, args);
+      else if (!OWN_BUILTINS.has(name)) missing.push(name);
+    }
+    if (missing.length > 0) throw missingBuiltins(missing);
+    return bound;
+  }
+
+  #run(name: string, run: Builtin, args: readonly unknown[]): unknown {
+    this.#context ??= createBuiltinContext(this.#options.clock);
+    try {
+      const result = run(
+        args.map((arg) => parseValue(JSON.stringify(arg))),
+        this.#context,
+      );
+      return result === undefined ? undefined : JSON.parse(toJson(result));
+    } catch (error) {
+      if (!(error instanceof BuiltinError)) throw error;
+      if (!this.#options.strictBuiltinErrors) return undefined;
+      throw new PolicyError("policy_builtin_error", `${name}: ${error.message}`, { cause: error });
+    }
+  }
+}
+
+/** The package throws the runtime's abort messages as bare strings. */
+function toFailure(thrown: unknown): PolicyError {
+  if (typeof thrown === "string") return toAbortError(thrown);
+  const memoryLimit = thrown instanceof RangeError && thrown.message.includes("Memory.grow");
+  if (memoryLimit) return new PolicyError("policy_input_too_large", "input: more than the evaluation has room for");
+  return toPolicyError(thrown);
+}
+
+/** A buffer of exactly these bytes: the package takes all of it. */
+const toBytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer;
