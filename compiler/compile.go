@@ -113,7 +113,8 @@ func annotatedEntrypoints(modules map[string]*ast.Module, entrypoints *entrypoin
 	return nil
 }
 
-// schemaSet takes names as `opa check --schema` makes them of paths: "input", or "a/b" for schema.a.b.
+// schemaSet takes names as `opa check --schema` makes them of paths: "a/b" for schema.a.b, and "" for the
+// schema of every input, as when the flag names a single file.
 func schemaSet(schemas map[string]any) (*ast.SchemaSet, []problem) {
 	if len(schemas) == 0 {
 		return nil, nil
@@ -122,6 +123,9 @@ func schemaSet(schemas map[string]any) (*ast.SchemaSet, []problem) {
 	for name, schema := range schemas {
 		path := ast.Ref{ast.SchemaRootDocument}
 		for segment := range strings.SplitSeq(name, "/") {
+			if name == "" {
+				break
+			}
 			if segment == "" {
 				return nil, []problem{{Code: codeRequest, Message: fmt.Sprintf("schema name `%s` has an empty segment", name)}}
 			}

@@ -14,7 +14,12 @@ import (
 	"runtime/debug"
 )
 
+// gcPercent lets the heap grow fivefold between collections: the process lives for one or a few
+// compilations, and a collection has to walk the planner's deep stack every time.
+const gcPercent = 400
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	if err := serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "rego2wasm:", err)
 		os.Exit(1)

@@ -17,7 +17,7 @@ type request struct {
 	PruneUnused bool           `json:"prune_unused"` // as `opa build --prune-unused`
 	Builtins    []string       `json:"builtins"`     // those the host offers, besides the native ones
 	Roots       []string       `json:"roots"`
-	Schemas     map[string]any `json:"schemas"` // "input" or "a/b" (schema.a.b) → JSON schema
+	Schemas     map[string]any `json:"schemas"` // "a/b" (schema.a.b) or "" (every input) → JSON schema
 }
 
 type sourceFile struct {

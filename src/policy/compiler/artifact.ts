@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { packageRoot } from "../../base/package-root.ts";
 
 /** `checksums.json`, as compiler/build.sh writes it. */
 export interface CompilerChecksums {
@@ -11,6 +12,16 @@ export interface CompilerChecksums {
   readonly opa: string;
   readonly wasm: { readonly bytes: number; readonly sha256: string };
   readonly brotli: { readonly bytes: number; readonly sha256: string };
+}
+
+/** The folder of the compiler that svidgate ships. */
+export function shippedFolder(): string {
+  return join(packageRoot(), "compiler");
+}
+
+/** The name of the compiler that svidgate ships, for people. Throws when the installation is incomplete. */
+export function shippedCompiler(): string {
+  return compilerName(loadChecksums(shippedFolder()));
 }
 
 /** Reads `checksums.json` of `folder`. Throws when it is missing or not of that shape. */

@@ -1,4 +1,7 @@
-// The one word that the compiler's process and its parent share beside the lines.
+// The exit statuses of the compiler's process, which it shares with its parent.
 
-/** Exit status of a child that found no compiler it may run; its stderr is the sentence that says why. */
+/** There is no compiler that it may run: missing, damaged, or too large for the memory allowed. */
 export const STATUS_NO_COMPILER = 3;
+
+/** The thread that compiles ended on its own, for example for lack of heap. */
+export const STATUS_CRASHED = 4;

@@ -2,9 +2,7 @@
 // serving process never holds the compiler in memory and no policy can hang or crash it.
 // Does not read files, cache results or write bundles.
 import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { packageRoot } from "../../base/package-root.ts";
-import { type CompilerChecksums, compilerName, loadChecksums } from "./artifact.ts";
+import { type CompilerChecksums, compilerName, loadChecksums, shippedFolder } from "./artifact.ts";
 import { type ChildEnd, runChild } from "./child-process.ts";
 import {
   type CompiledManifest,
@@ -77,7 +75,7 @@ export async function compileRegoBatch(
   options: CompileOptions = {},
 ): Promise<CompileResult[]> {
   if (requests.length === 0) return [];
-  const folder = options.folder ?? join(packageRoot(), "compiler");
+  const folder = options.folder ?? shippedFolder();
   let checksums: CompilerChecksums;
   try {
     checksums = loadChecksums(folder);

@@ -42,11 +42,12 @@ function excerpt(source: string, row: number, col: number | undefined): string[]
   return lines;
 }
 
-/** OPA counts columns in UTF-8 bytes, from 1. */
+/** OPA counts columns in code points, from 1. */
 function charactersBefore(source: string, col: number): string {
-  return Buffer.from(source, "utf8")
-    .subarray(0, col - 1)
-    .toString("utf8");
+  let end = 0;
+  for (let left = col - 1; left > 0 && end < source.length; left--)
+    end += (source.codePointAt(end) ?? 0) > 0xffff ? 2 : 1;
+  return source.slice(0, end);
 }
 
 /** SECURITY: control characters of a source would let it write to the terminal of whoever checks it. */

@@ -1,5 +1,6 @@
 // The door of the Rego compiler: everything else in this folder is its inside.
 
+export { shippedCompiler } from "./artifact.ts";
 export {
   type CompileCode,
   type CompiledPolicy,

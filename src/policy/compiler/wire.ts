@@ -25,7 +25,7 @@ export interface CompileRequest {
   readonly builtins: readonly string[];
   /** Manifest roots; the whole of `data` when absent. */
   readonly roots?: readonly string[];
-  /** JSON schemas for type checks: `input`, or `a/b` for `schema.a.b`. */
+  /** JSON schemas for type checks: `a/b` for `schema.a.b` in annotations, the empty name for every `input`. */
   readonly schemas?: Readonly<Record<string, unknown>>;
 }
 
