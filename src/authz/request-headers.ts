@@ -1,0 +1,64 @@
+// Headers and other string maps of a CheckRequest, found by name without decoding the rest.
+// SPEC: of a map's equal keys the last counts; lines of `header_map` with one name are joined with "," as Envoy does.
+
+import { findAll, findField, type Range, readText } from "./message-range.ts";
+
+/** The string map whose entries stand in `range` as field `number`. */
+export class StringMap {
+  readonly #bytes: Buffer;
+  readonly #entries: readonly { readonly key: Range; readonly value: Range }[];
+
+  constructor(bytes: Buffer, range: Range, number: number) {
+    this.#bytes = bytes;
+    this.#entries = findAll(bytes, range, number).map((entry) => ({
+      key: findField(bytes, entry, 1),
+      value: findField(bytes, entry, 2),
+    }));
+  }
+
+  /** How many entries stand in the message, repeated keys counted. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** The value of `key`, an ASCII string. */
+  get(key: string): string | undefined {
+    for (let at = this.#entries.length - 1; at >= 0; at--) {
+      const entry = this.#entries[at];
+      if (entry !== undefined && isText(this.#bytes, entry.key, key)) return readText(this.#bytes, entry.value);
+    }
+    return undefined;
+  }
+
+  /** Every entry, decoded. */
+  toMap(): Map<string, string> {
+    return new Map(
+      this.#entries.map(({ key, value }) => [readText(this.#bytes, key), readText(this.#bytes, value)] as const),
+    );
+  }
+}
+
+/** `header_map` (Envoy's `encode_raw_headers`) as one value per name, in order of first appearance. */
+export function readHeaderMap(bytes: Buffer, headerMap: Range): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (const entry of findAll(bytes, headerMap, 1)) {
+    const key = readText(bytes, findField(bytes, entry, 1)).toLowerCase();
+    const raw = findField(bytes, entry, 3);
+    const value = raw.start < 0 ? readText(bytes, findField(bytes, entry, 2)) : sanitize(bytes, raw);
+    const before = headers.get(key);
+    headers.set(key, before === undefined ? value : `${before},${value}`);
+  }
+  return headers;
+}
+
+/** SPEC: Envoy writes `!` for what is not UTF-8 when it puts a header value into a string field. */
+function sanitize(bytes: Buffer, range: Range): string {
+  return readText(bytes, range).replaceAll("\ufffd", "!");
+}
+
+function isText(bytes: Buffer, { start, end }: Range, text: string): boolean {
+  if (start < 0) return text === "";
+  if (end - start !== text.length) return false;
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
