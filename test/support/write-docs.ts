@@ -1,0 +1,11 @@
+// Writes the documentation that comes from tables: `npm run build && node dist/test/support/write-docs.js`.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../../src/base/package-root.ts";
+import { auditSchema, metricsPage, withFieldTables } from "./telemetry-docs.ts";
+
+const docs = join(packageRoot(), "docs");
+const auditPage = join(docs, "audit-event.md");
+writeFileSync(join(docs, "metrics.md"), metricsPage());
+writeFileSync(join(docs, "audit-event.schema.json"), auditSchema());
+writeFileSync(auditPage, withFieldTables(readFileSync(auditPage, "utf8")));
