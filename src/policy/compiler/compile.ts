@@ -51,7 +51,7 @@ export type CompileResult =
 export interface CompileOptions {
   /** For the whole process; 60,000 and, in a batch, 1,000 more for each request. */
   readonly timeoutMs?: number;
-  /** WASM memory of the compiler, 1 GiB; it needs about 50 MiB for a small policy. */
+  /** WASM memory of the compiler, 1 GiB; a small policy takes some 32 MiB of it. */
   readonly maxMemoryBytes?: number;
   /** Folder of `rego.wasm.br` and `checksums.json`; `compiler/` of the package. */
   readonly folder?: string;

@@ -37,7 +37,7 @@ function excerpt(source: string, row: number, col: number | undefined): string[]
   const lines = [`  ${number} | ${line}`];
   // Tabs stay tabs, so that the caret stands right whatever a tab is worth.
   if (col !== undefined) {
-    lines.push(`  ${" ".repeat(number.length)} | ${before.slice(cut).replace(/[^\t]/g, " ")}^`);
+    lines.push(`  ${" ".repeat(number.length)} | ${before.slice(cut).replace(/[^\t]/gu, " ")}^`);
   }
   return lines;
 }

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { type CompileRequest, parseAnswerLine, toRequestLine } from "../../../../src/policy/compiler/wire.ts";
+
+const request: CompileRequest = {
+  files: [{ path: "p.rego", text: "package p\nallow := true\n" }],
+  entrypoints: ["p/allow"],
+  regoVersion: "v1",
+  builtins: ["sprintf"],
+};
+
+it("a request is one line, whatever the sources hold", () => {
+  const line = toRequestLine({ ...request, strict: true, query: "data.p\n", pruneUnused: true });
+  assert.equal(line.indexOf("\n"), line.length - 1);
+  assert.deepEqual(JSON.parse(line), {
+    files: request.files,
+    entrypoints: ["p/allow"],
+    query: "data.p\n",
+    rego_version: "v1",
+    strict: true,
+    prune_unused: true,
+    builtins: ["sprintf"],
+  });
+});
+
+const good = { wasm: "AGFzbQ==", plan: "{}", manifest: { revision: "", roots: [""], wasm: [], rego_version: 1 } };
+
+it("an answer holds the module's bytes and the plan's text", () => {
+  const answer = parseAnswerLine(JSON.stringify({ ...good, annotations: [{ path: [], annotations: {} }] }));
+  assert.ok(answer !== undefined && "wasm" in answer);
+  assert.deepEqual([...answer.wasm], [0, 0x61, 0x73, 0x6d]);
+  assert.equal(answer.plan, "{}");
+  assert.equal(answer.annotations.length, 1);
+});
+
+it("errors win over a module", () => {
+  assert.deepEqual(parseAnswerLine(JSON.stringify({ ...good, errors: [{ code: "c", message: "m" }] })), {
+    errors: [{ code: "c", message: "m" }],
+  });
+});
+
+const unreadable: readonly (readonly [string, string])[] = [
+  ["nothing", ""],
+  ["a torn line", JSON.stringify(good).slice(0, -2)],
+  ["null", "null"],
+  ["an array", "[]"],
+  ["no module", JSON.stringify({ ...good, wasm: undefined })],
+  ["no plan", JSON.stringify({ ...good, plan: { static: {} } })],
+  ["no manifest", JSON.stringify({ ...good, manifest: null })],
+  ["a manifest without entrypoints", JSON.stringify({ ...good, manifest: { roots: [] } })],
+  ["errors without codes", JSON.stringify({ errors: [{ message: "m" }] })],
+  ["no errors and no module", JSON.stringify({ errors: [] })],
+];
+for (const [name, line] of unreadable) {
+  it(`is not an answer: ${name}`, () => assert.equal(parseAnswerLine(line), undefined));
+}
