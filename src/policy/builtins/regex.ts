@@ -1,0 +1,132 @@
+// `regex.split`, `regex.replace` and `regex.find_n` in RE2 syntax, as Go's regexp. SECURITY: patterns and texts may both
+// come from requests, so the engine is re2js, whose time is linear in the text; JavaScript's RegExp is not, and it speaks
+// another syntax.
+
+import { createRequire } from "node:module";
+import type { RE2JS } from "re2js";
+import type { Value } from "../value.ts";
+import { BuiltinError, type BuiltinFamily, MAX_RESULT_CHARS } from "./builtin.ts";
+import { createLru } from "./lru.ts";
+import { int64Operand, stringOperand } from "./operands.ts";
+
+/** As many patterns as OPA keeps. */
+const MAX_PATTERNS = 100;
+/** Longest pattern; a compiled one takes a few hundred bytes per character. */
+const MAX_PATTERN_CHARS = 16_384;
+
+const patterns = createLru<RE2JS>(MAX_PATTERNS);
+
+type Re2Module = typeof import("re2js");
+let library: Re2Module | undefined;
+
+/** PERF: 8 ms to load, so only for the policy that needs it; `require` because builtins are synchronous. */
+function loadLibrary(): Re2Module {
+  library ??= createRequire(import.meta.url)("re2js") as Re2Module;
+  return library;
+}
+
+function compilePattern(pattern: string): RE2JS {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
+  if (pattern.length > MAX_PATTERN_CHARS) throw new BuiltinError("regular expression too long");
+  let compiled: RE2JS;
+  try {
+    compiled = loadLibrary().RE2JS.compile(pattern);
+  } catch (error) {
+    throw new BuiltinError(`regular expression: ${error instanceof Error ? error.message : "invalid"}`);
+  }
+  patterns.set(pattern, compiled);
+  return compiled;
+}
+
+/** A match: `groups[0]` is the whole; a group that took no part is null. */
+interface Match {
+  readonly start: number;
+  readonly end: number;
+  readonly groups: readonly (string | null)[];
+}
+
+/**
+ * Successive matches by Go's rule: an empty match right behind the match before it does not count.
+ * With `withGroups` the groups are read too.
+ */
+function* findMatches(pattern: RE2JS, text: string, withGroups: boolean): Generator<Match> {
+  const matcher = pattern.matcher(text);
+  const groupCount = withGroups ? pattern.groupCount() : 0;
+  let previousEnd = -1;
+  for (let at = 0; at <= text.length; ) {
+    if (!matcher.find(at)) return;
+    const start = matcher.start();
+    const end = matcher.end();
+    const isEmpty = end === at;
+    if (!isEmpty || start !== previousEnd) {
+      const groups = Array.from({ length: groupCount + 1 }, (_, group) => matcher.group(group));
+      yield { start, end, groups };
+    }
+    // An empty match at `at` moves on by one code point.
+    at = isEmpty ? at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) : end;
+    previousEnd = end;
+  }
+}
+
+function split(pattern: string, text: string): string[] {
+  const compiled = compilePattern(pattern);
+  if (pattern !== "" && text === "") return [""];
+  const parts: string[] = [];
+  let start = 0;
+  let end = 0;
+  for (const match of findMatches(compiled, text, false)) {
+    end = match.start;
+    if (match.end !== 0) parts.push(text.slice(start, end));
+    start = match.end;
+  }
+  if (end !== text.length) parts.push(text.slice(start));
+  return parts;
+}
+
+/** Go's replacement template: `$1`, `$name`, `${name}` and `$$`; anything else behind `$` is itself. */
+function expand(template: string, match: Match, names: ReadonlyMap<string, number>): string {
+  return template.replace(/\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))?/gu, (whole, braced, bare) => {
+    if (whole === "$$" || whole === "$") return "$";
+    const name: string = braced ?? bare;
+    const isNumber = /^(?:0|[1-9][0-9]{0,7})$/.test(name);
+    const group = isNumber ? Number(name) : names.get(name);
+    return (group === undefined ? null : match.groups[group]) ?? "";
+  });
+}
+
+function replace(text: string, pattern: string, template: string): string {
+  const compiled = compilePattern(pattern);
+  const names = new Map(Object.entries(compiled.namedGroups()));
+  const parts: string[] = [];
+  let length = 0;
+  let end = 0;
+  for (const match of findMatches(compiled, text, true)) {
+    const replacement = expand(template, match, names);
+    length += match.start - end + replacement.length;
+    // SECURITY: text and template from one request would otherwise multiply.
+    if (length > MAX_RESULT_CHARS) throw new BuiltinError("regex.replace: result too long");
+    parts.push(text.slice(end, match.start), replacement);
+    end = match.end;
+  }
+  parts.push(text.slice(end));
+  return parts.join("");
+}
+
+function findN(pattern: string, text: string, limit: bigint): Value {
+  const compiled = compilePattern(pattern);
+  const found: string[] = [];
+  if (limit === 0n) return found;
+  for (const match of findMatches(compiled, text, false)) {
+    found.push(text.slice(match.start, match.end));
+    if (limit > 0n && BigInt(found.length) >= limit) break;
+  }
+  return found;
+}
+
+/** `regex.split`, `regex.replace`, `regex.find_n`. */
+export const regexBuiltins: BuiltinFamily = {
+  "regex.split": (args) => split(stringOperand(args, 0), stringOperand(args, 1)),
+  "regex.replace": (args) => replace(stringOperand(args, 0), stringOperand(args, 1), stringOperand(args, 2)),
+  "regex.find_n": (args) => findN(stringOperand(args, 0), stringOperand(args, 1), int64Operand(args, 2)),
+};
