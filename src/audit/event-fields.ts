@@ -80,7 +80,7 @@ export const DECISION_FIELDS = {
     type: "string",
     always: true,
     values: ["certificate", "principal", "xfcc", "token", "none"],
-    doc: "The credential that `subject` was verified from.",
+    doc: "The credential that says who calls; it is proven only where `subject` is present.",
   },
   destination_principal: { type: "string", maxChars: 2048, doc: "Who is called, as Envoy reports it." },
   pep_address: {
