@@ -1,0 +1,76 @@
+// The kinds of configuration fields: how text becomes a value, and how the kind is described to people.
+// What fields there are is in `fields.ts`.
+
+import { parseDurationMs } from "../base/duration.ts";
+import { fail, ok, type Result } from "../base/result.ts";
+
+/** Turns text into a value; `detail` of a failure says what would have been right. */
+export type FieldParser<T> = (text: string) => Result<T, "field_invalid">;
+
+/** One configuration field. */
+export interface Field<T> {
+  /** The dotted key in the configuration document, OPA's where OPA has one. */
+  readonly key: string;
+  /** The command-line flag without its dashes; fields without one are set with `--set key=value`. */
+  readonly flag?: string;
+  /** What stands after the flag in `--help`; absent for switches. */
+  readonly placeholder?: string;
+  /** Whether the flag may occur several times; the values then add up. */
+  readonly repeatable?: boolean;
+  /** The default as text that `parse` reads; undefined means not set. */
+  readonly fallback: string | undefined;
+  readonly parse: FieldParser<T>;
+  /** The kind of value, for people: `duration`, `one of a | b`. */
+  readonly kind: string;
+  readonly doc: string;
+}
+
+const invalid = (detail: string): Result<never, "field_invalid"> => fail("field_invalid", detail);
+
+/** Any text but the empty one. */
+export const text: FieldParser<string> = (value) => (value === "" ? invalid("must not be empty") : ok(value));
+
+/** `true` or `false`. */
+export const flag: FieldParser<boolean> = (value) =>
+  value === "true" ? ok(true) : value === "false" ? ok(false) : invalid("expected `true` or `false`");
+
+/** One word of a closed set. */
+export const oneOf =
+  <const T extends string>(...words: readonly T[]): FieldParser<T> =>
+  (value) =>
+    (words as readonly string[]).includes(value) ? ok(value as T) : invalid(`expected one of ${words.join(", ")}`);
+
+/** A whole number within a range, both ends included. */
+export const integer =
+  (min: number, max: number): FieldParser<number> =>
+  (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max ? ok(number) : invalid(`expected a whole number from ${min} to ${max}`);
+  };
+
+/** A duration with its unit, in milliseconds. */
+export const duration =
+  (minMs: number, maxMs: number): FieldParser<number> =>
+  (value) => {
+    const ms = parseDurationMs(value);
+    return ms !== undefined && ms >= minMs && ms <= maxMs
+      ? ok(ms)
+      : invalid(`expected a duration with a unit such as 250ms, 5s, 2m, from ${minMs}ms to ${maxMs}ms`);
+  };
+
+const BYTE_UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A size in bytes: a bare number or one with KiB, MiB, GiB. */
+export const bytes =
+  (min: number, max: number): FieldParser<number> =>
+  (value) => {
+    const [, digits, unit = ""] = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(value) ?? [];
+    const size = digits === undefined ? Number.NaN : Number(digits) * (BYTE_UNITS[unit] ?? Number.NaN);
+    return size >= min && size <= max
+      ? ok(size)
+      : invalid(`expected a size such as 65536, 64KiB or 4MiB, from ${min} to ${max} bytes`);
+  };
+
+/** An octal file mode such as `0660`. */
+export const fileMode: FieldParser<number> = (value) =>
+  /^0?[0-7]{3}$/.test(value) ? ok(Number.parseInt(value, 8)) : invalid("expected an octal mode such as 0660");

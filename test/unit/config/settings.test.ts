@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { packageRoot } from "../../../src/base/package-root.ts";
+import { toConfigurationPage, toFlagHelp } from "../../../src/config/document.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { type ResolvedSettings, resolveSettings, type Settings } from "../../../src/config/settings.ts";
+
+function resolve(...set: readonly string[]): ResolvedSettings {
+  const loaded = loadConfig({ flags: new Map(), set, env: {} });
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  return resolveSettings(loaded.config, loaded.given);
+}
+
+function settingsOf(...set: readonly string[]): Settings {
+  const resolved = resolve(...set);
+  assert.ok(resolved.ok);
+  return resolved.settings;
+}
+
+it("denies on errors and refuses plaintext by default", () => {
+  const settings = settingsOf();
+  assert.deepEqual(
+    [settings.onError, settings.plaintextAllowed, settings.allowHeaderControlCharacters, settings.dryRun],
+    ["deny", false, false, false],
+  );
+});
+
+it("turns every deviation off under compatibility: opa-envoy-plugin, but not what was set by hand", () => {
+  const settings = settingsOf("compatibility=opa-envoy-plugin");
+  assert.deepEqual([settings.onError, settings.allowHeaderControlCharacters], ["grpc_error", true]);
+  assert.equal(settingsOf("compatibility=opa-envoy-plugin", "svidgate.on_error=deny").onError, "deny");
+});
+
+it("takes OPA's address as it is, and ours before OPA's", () => {
+  const opa = settingsOf("plugins.envoy_ext_authz_grpc.addr=:9191");
+  assert.deepEqual([opa.listen, opa.plaintextAllowed], [":9191", true]);
+  const both = settingsOf("plugins.envoy_ext_authz_grpc.addr=:9191", "svidgate.listen=127.0.0.1:1");
+  assert.deepEqual([both.listen, both.plaintextAllowed], ["127.0.0.1:1", false]);
+});
+
+it("takes OPA's path and dry-run keys", () => {
+  assert.equal(settingsOf("plugins.envoy_ext_authz_grpc.path=/a/b/").entrypoint, "a/b");
+  assert.equal(settingsOf("plugins.envoy_ext_authz_grpc.path=a/b", "svidgate.policy.entrypoint=c/d").entrypoint, "c/d");
+  assert.equal(settingsOf("plugins.envoy_ext_authz_grpc.dry-run=true").dryRun, true);
+});
+
+it("names what is not built yet instead of ignoring it", () => {
+  const resolved = resolve("svidgate.workers=2", "svidgate.listener=line-rate", "svidgate.decision_cache.enabled=on");
+  assert.ok(!resolved.ok);
+  assert.equal(resolved.problems.length, 3);
+  for (const problem of resolved.problems) assert.match(problem, /not built yet/);
+});
+
+it("refuses an entrypoint that names nothing", () => {
+  assert.equal(resolve("svidgate.policy.entrypoint=///").ok, false);
+});
+
+it("has a documentation page that is made from the field table", () => {
+  const committed = readFileSync(join(packageRoot(), "docs", "configuration.md"), "utf8");
+  assert.equal(committed, toConfigurationPage(), "run `npm run docs`");
+});
+
+it("shows a flag's value, default and meaning in the help", () => {
+  const help = toFlagHelp(["listen", "dry-run"]);
+  assert.match(help, /--listen ADDR +address of the ext_authz listener \(default 127\.0\.0\.1:9191\)/);
+  assert.match(help, /--dry-run +decide, log and count/);
+});
