@@ -1,0 +1,17 @@
+// The policy in force: one compiled module with its data and the facts that audit and metrics name it by.
+
+/** A loaded policy, bound to one entrypoint. */
+export interface ActivePolicy {
+  /** The manifest's revision, or `sha256:` and 12 hex digits of module and data. */
+  readonly revision: string;
+  /** Path of the deciding rule below `data`, such as `envoy/authz/allow`. */
+  readonly entrypoint: string;
+  readonly wasmSha256: string;
+  /** When it came into force, milliseconds since 1970. */
+  readonly activatedUnixMs: number;
+  /**
+   * Evaluates the entrypoint over the input document (JSON text) and gives OPA's result set as JSON text.
+   * Throws PolicyError.
+   */
+  evaluate(inputJson: string): string;
+}

@@ -1,0 +1,120 @@
+// From what was named to a policy in force: read, compile if it is Rego, load into the engine, evaluate once.
+// Everything that can be wrong is found here, before the policy decides anything: all problems are returned together.
+
+import type { Clock } from "../base/clock.ts";
+import type { ActivePolicy } from "./active-policy.ts";
+import { builtinNames, findBuiltin } from "./builtins/index.ts";
+import { sha256Hex } from "./bundle.ts";
+import { type CompiledPolicy, compileRego, formatCompileErrors } from "./compiler/index.ts";
+import { loadPolicy } from "./evaluator.ts";
+import { PolicyError } from "./policy-error.ts";
+import { type PolicySource, readPolicySource } from "./source.ts";
+import { toJson } from "./value.ts";
+
+/** What to load and how to run it. */
+export interface LoadOptions {
+  readonly paths: readonly string[];
+  readonly dataFiles: readonly string[];
+  /** Used where a bundle's manifest does not say. */
+  readonly regoVersion: "v0" | "v1";
+  readonly entrypoint: string;
+  readonly engine: "native" | "opa-wasm";
+  readonly strictBuiltinErrors: boolean;
+  readonly maxMemoryBytes: number;
+  readonly clock: Clock;
+  /** Receives what the policy prints. */
+  readonly onPrint?: (text: string) => void;
+}
+
+/** A policy ready to decide, or every reason why there is none (compile errors keep their lines and carets). */
+export type LoadedPolicy =
+  | { readonly ok: true; readonly policy: ActivePolicy; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Loads a policy. */
+export async function loadActivePolicy(options: LoadOptions): Promise<LoadedPolicy> {
+  if (options.paths.length === 0) {
+    return {
+      ok: false,
+      problems: ["no policy: name one with --policy PATH (a .rego file, a folder, a bundle or a .wasm)"],
+    };
+  }
+  const read = await readPolicySource(options.paths, options.dataFiles);
+  if (!read.ok) return read;
+  const { source } = read;
+  let wasm = source.wasm;
+  if (wasm === undefined) {
+    const compiled = await compileSource(source, {
+      entrypoints: [options.entrypoint],
+      regoVersion: options.regoVersion,
+    });
+    if (!compiled.ok) return compiled;
+    wasm = compiled.compiled.wasm;
+  }
+  return activate(wasm, source, options);
+}
+
+/** What `compileSource` compiles for. */
+export interface CompileSourceOptions {
+  readonly entrypoints: readonly string[];
+  readonly regoVersion: "v0" | "v1";
+  readonly strict?: boolean;
+}
+
+/** Compiles the Rego modules of a source against the builtins that svidgate has. */
+export async function compileSource(
+  source: PolicySource,
+  options: CompileSourceOptions,
+): Promise<
+  | { readonly ok: true; readonly compiled: CompiledPolicy }
+  | { readonly ok: false; readonly problems: readonly string[] }
+> {
+  if (source.modules.length === 0) return { ok: false, problems: ["no .rego file was found in what --policy names"] };
+  const result = await compileRego({
+    files: source.modules,
+    entrypoints: options.entrypoints,
+    regoVersion: source.regoVersion ?? options.regoVersion,
+    builtins: builtinNames,
+    ...(options.strict === true && { strict: true }),
+  });
+  if (result.ok) return { ok: true, compiled: result.value };
+  return { ok: false, problems: [formatCompileErrors(result.errors, source.modules)] };
+}
+
+function activate(wasm: Uint8Array, source: PolicySource, options: LoadOptions): LoadedPolicy {
+  const data = toJson(source.data);
+  const { entrypoint } = options;
+  try {
+    const policy = loadPolicy(wasm, {
+      data,
+      clock: options.clock,
+      engine: options.engine,
+      strictBuiltinErrors: options.strictBuiltinErrors,
+      maxMemoryBytes: options.maxMemoryBytes,
+      findBuiltin,
+      ...(options.onPrint && { onPrint: options.onPrint }),
+    });
+    if (!policy.entrypoints.includes(entrypoint)) {
+      const known = policy.entrypoints.join(", ");
+      return {
+        ok: false,
+        problems: [`the policy has no entrypoint \`${entrypoint}\`: name one of ${known} with --entrypoint`],
+      };
+    }
+    const wasmSha256 = sha256Hex(wasm);
+    return {
+      ok: true,
+      policy: {
+        revision: source.revision || `sha256:${sha256Hex(wasmSha256 + data).slice(0, 12)}`,
+        entrypoint,
+        wasmSha256,
+        activatedUnixMs: options.clock.unixMs(),
+        evaluate: (inputJson) => policy.evaluateTrusted(inputJson, entrypoint),
+      },
+      warnings: source.warnings,
+    };
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return { ok: false, problems: [`${error.code}: ${error.message}`] };
+  }
+}
