@@ -1,0 +1,46 @@
+// DecisionRecord → the facts of an audit event. What the event may hold is audit's rule; here it is only filled.
+
+import type { DecisionFacts } from "../audit/event.ts";
+import { resolveTraceContext } from "../telemetry/trace-context.ts";
+import type { DecisionRecord } from "./decide.ts";
+import { isAllow } from "./decision.ts";
+import { OUTCOMES } from "./outcome.ts";
+
+/** How decisions are told, as far as the event must know. */
+export interface AuditRecordOptions {
+  readonly dryRun: boolean;
+  /** Errors end the call with a gRPC status (`on_error: grpc_error`) and have no HTTP status of ours. */
+  readonly errorsAreGrpcStatus: boolean;
+}
+
+/** The event's facts. Empty strings of the request are absent in the event. */
+export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOptions): DecisionFacts {
+  const { decision, request, call } = record;
+  const { outcome, grpc, http } = OUTCOMES[decision.reason];
+  const asGrpcStatus = outcome === "error" && options.errorsAreGrpcStatus;
+  const { verdict } = decision;
+  const httpStatus = verdict !== undefined && !verdict.plain && !verdict.allow ? verdict.httpStatus : http;
+  const principal = request?.sourcePrincipal || undefined;
+  return {
+    decisionId: record.decisionId,
+    outcome,
+    reason: decision.reason,
+    enforced: isAllow(decision) || !options.dryRun,
+    httpStatus: asGrpcStatus ? undefined : httpStatus,
+    grpcStatus: asGrpcStatus ? grpc : undefined,
+    method: request?.method || undefined,
+    host: request?.host || undefined,
+    path: request?.path || undefined,
+    sourceAddress: request?.sourceAddress || undefined,
+    subjectClaimed: principal,
+    identitySource: principal === undefined ? "none" : "principal",
+    destinationPrincipal: request?.destinationPrincipal || undefined,
+    pep: call.pep,
+    requestId: request?.requestId || undefined,
+    trace: request === undefined ? undefined : resolveTraceContext((name) => request.header(name)),
+    policy: record.policy,
+    identityUs: 0,
+    evaluationUs: (record.evaluationMs ?? 0) * 1000,
+    totalUs: record.totalMs * 1000,
+  };
+}

@@ -1,0 +1,136 @@
+// The order of the steps of one decision, and the only place where a failure becomes a deny. The start value is deny:
+// every way out of `decide` that is not the policy's own, timely allow carries a reason code.
+// One synchronous run from bytes to bytes: no promise, no timer, no I/O.
+
+import type { Clock } from "../base/clock.ts";
+import { claimedIdentity, type Identity } from "../identity/identity.ts";
+import type { ActivePolicy } from "../policy/active-policy.ts";
+import { type InputOptions, writeInput } from "../policy/input.ts";
+import { PolicyError } from "../policy/policy-error.ts";
+import { toVerdict, type VerdictOptions } from "../policy/verdict.ts";
+import type { CheckCall, CheckHandler, CheckReply } from "./check-handler.ts";
+import { type CheckRequest, type ReadOptions, readCheckRequest } from "./check-request.ts";
+import { type Decision, decided, refuse } from "./decision.ts";
+import { policyReason } from "./policy-reason.ts";
+import type { ResponseWriter } from "./response.ts";
+
+/** What one decision leaves behind for audit and metrics. Times are milliseconds with a fraction. */
+export interface DecisionRecord {
+  readonly decisionId: string;
+  readonly decision: Decision;
+  readonly call: CheckCall;
+  /** Absent when the message could not be read. */
+  readonly request: CheckRequest | undefined;
+  readonly identity: Identity | undefined;
+  /** The policy that was asked, whether or not it came to an evaluation. */
+  readonly policy: ActivePolicy;
+  /** Duration of the evaluation; undefined when there was none. */
+  readonly evaluationMs: number | undefined;
+  /** From the arrival of the call to the reply. */
+  readonly totalMs: number;
+}
+
+/** What a decision needs from outside. */
+export interface DecidePorts {
+  readonly clock: Clock;
+  /** The policy in force; asked once per check, so that one check sees one revision. */
+  activePolicy(): ActivePolicy;
+  readonly readOptions: ReadOptions;
+  readonly input: InputOptions;
+  readonly verdict: VerdictOptions;
+  readonly responses: ResponseWriter;
+  /** 36 ASCII characters, unique. */
+  newDecisionId(): string;
+  /** Audit and metrics; must not throw and must not wait. */
+  record(record: DecisionRecord): void;
+  /** A bug or a broken dependency: for the log, never for the caller. */
+  onFault(error: unknown, decisionId: string): void;
+}
+
+/** The state of one check while it is being decided. */
+interface Progress {
+  request?: CheckRequest;
+  identity?: Identity;
+  evaluationMs?: number;
+}
+
+/** Builds the function that answers checks. It never throws. */
+export function createCheckHandler(ports: DecidePorts): CheckHandler {
+  return (bytes, call): CheckReply => {
+    const decisionId = ports.newDecisionId();
+    const policy = ports.activePolicy();
+    const progress: Progress = {};
+    let decision: Decision;
+    let reply: CheckReply;
+    try {
+      decision = decide(ports, policy, bytes, call, progress);
+      reply = ports.responses.write(decision, decisionId);
+    } catch (error) {
+      ports.onFault(error, decisionId);
+      decision = refuse("internal", "internal error");
+      reply = ports.responses.write(decision, decisionId);
+    }
+    try {
+      ports.record({
+        decisionId,
+        decision,
+        call,
+        request: progress.request,
+        identity: progress.identity,
+        policy,
+        evaluationMs: progress.evaluationMs,
+        totalMs: ports.clock.monotonicMs() - call.receivedMs,
+      });
+    } catch (error) {
+      // Audit and metrics can neither change nor delay a decision.
+      ports.onFault(error, decisionId);
+    }
+    return reply;
+  };
+}
+
+function decide(
+  ports: DecidePorts,
+  policy: ActivePolicy,
+  bytes: Uint8Array,
+  call: CheckCall,
+  progress: Progress,
+): Decision {
+  const read = readCheckRequest(bytes, ports.readOptions);
+  if (!read.ok) return refuse("request_unreadable", "grpc: error unmarshalling request: not a valid CheckRequest");
+  const request = read.value;
+  progress.request = request;
+
+  const identity = claimedIdentity(request.sourcePrincipal);
+  progress.identity = identity;
+
+  const input = writeInput(request, JSON.stringify(identity), ports.input);
+  if (!input.ok) return refuse("request_malformed", input.detail ?? "malformed request");
+
+  if (call.cancelled()) {
+    return refuse("cancelled", "check request explicitly cancelled before query execution: context canceled");
+  }
+  const startMs = ports.clock.monotonicMs();
+  if (startMs >= call.deadlineMs) {
+    return refuse("deadline_exceeded", "check request timed out before query execution: context deadline exceeded");
+  }
+
+  let resultSet: string;
+  try {
+    resultSet = policy.evaluate(input.value);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return refuse(policyReason(error.code), error.message);
+  } finally {
+    progress.evaluationMs = ports.clock.monotonicMs() - startMs;
+  }
+
+  const verdict = toVerdict(resultSet, ports.verdict);
+  if (!verdict.ok) return refuse(verdict.code, verdict.detail ?? verdict.code);
+
+  // INVARIANT: a late answer is never an allow. The clock is asked, not a signal: no timer can fire during evaluation.
+  if (ports.clock.monotonicMs() >= call.deadlineMs) {
+    return refuse("deadline_exceeded", "eval_cancel_error: context deadline exceeded");
+  }
+  return decided(verdict.value);
+}

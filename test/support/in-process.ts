@@ -1,0 +1,71 @@
+// Checks decided in process: the real policy, the real handler, no sockets.
+
+import type { CheckCall, CheckHandler, CheckReply } from "../../src/authz/check-handler.ts";
+import { createCheckHandler, type DecidePorts, type DecisionRecord } from "../../src/authz/decide.ts";
+import { createResponseWriter, type ResponseOptions } from "../../src/authz/response.ts";
+import { createUuidV7 } from "../../src/base/uuid-v7.ts";
+import type { ActivePolicy } from "../../src/policy/active-policy.ts";
+import { loadActivePolicy } from "../../src/policy/load.ts";
+import { createManualClock, type ManualClock } from "./manual-clock.ts";
+
+/** Loads the policy of these files. Throws with the problems when there is none. */
+export async function activePolicy(paths: readonly string[], clock = createManualClock()): Promise<ActivePolicy> {
+  const loaded = await loadActivePolicy({
+    paths,
+    dataFiles: [],
+    regoVersion: "v1",
+    entrypoint: "envoy/authz/allow",
+    engine: "native",
+    strictBuiltinErrors: false,
+    maxMemoryBytes: 256 * 1024 * 1024,
+    clock,
+  });
+  if (!loaded.ok) throw new Error(loaded.problems.join("\n"));
+  return loaded.policy;
+}
+
+/** A handler with what it recorded. */
+export interface InProcess {
+  readonly handler: CheckHandler;
+  readonly records: DecisionRecord[];
+  readonly faults: unknown[];
+  readonly clock: ManualClock;
+  check(request: Uint8Array, call?: Partial<CheckCall>): CheckReply;
+}
+
+/** A handler over a policy; ports can be replaced. */
+export function inProcess(
+  policy: ActivePolicy,
+  options: Partial<ResponseOptions> = {},
+  ports: Partial<DecidePorts> = {},
+  clock = createManualClock(),
+): InProcess {
+  const records: DecisionRecord[] = [];
+  const faults: unknown[] = [];
+  const handler = createCheckHandler({
+    clock,
+    activePolicy: () => policy,
+    readOptions: {},
+    input: {},
+    verdict: {},
+    responses: createResponseWriter({ onError: "grpc_error", dryRun: false, ...options }),
+    newDecisionId: createUuidV7(clock),
+    record: (record) => void records.push(record),
+    onFault: (error) => void faults.push(error),
+    ...ports,
+  });
+  return {
+    handler,
+    records,
+    faults,
+    clock,
+    check: (request, call) =>
+      handler(request, {
+        deadlineMs: Number.POSITIVE_INFINITY,
+        receivedMs: clock.monotonicMs(),
+        pep: { address: "127.0.0.1", verified: false },
+        cancelled: () => false,
+        ...call,
+      }),
+  };
+}
