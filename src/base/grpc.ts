@@ -1,0 +1,51 @@
+// The one door to @grpc/grpc-js and @grpc/proto-loader: nothing else imports them, so that their versions and quirks are known
+// in one place. Holds no rules of ours.
+
+import type { Duplex } from "node:stream";
+import * as grpc from "@grpc/grpc-js";
+import type { PackageDefinition } from "@grpc/proto-loader";
+import { packageRoot } from "./package-root.ts";
+
+export type { ServerUnaryCall, ServerWritableStream, ServiceError, sendUnaryData } from "@grpc/grpc-js";
+export { Client, credentials, loadPackageDefinition, Metadata, Server, status } from "@grpc/grpc-js";
+export type { PackageDefinition } from "@grpc/proto-loader";
+
+/** One connection that was accepted elsewhere, inside a grpc-js server. */
+export interface InjectedConnection {
+  /** Sends the last GOAWAY and closes once open calls are finished; cut after `graceMs`. */
+  drain(graceMs: number): void;
+  /** Lets go of what the server keeps for the connection. */
+  forget(): void;
+}
+
+/**
+ * Gives `server` a plaintext HTTP/2 connection (prior knowledge). Calls on it have `peer` as their `getPeer()`: grpc-js knows
+ * the peers of its own TCP sockets only. Each connection has an injector of its own, which costs about 50 µs once.
+ */
+export function injectConnection(server: grpc.Server, connection: Duplex, peer: string): InjectedConnection {
+  const nameThePeer: grpc.ServerInterceptor = (_method, call) => {
+    call.getPeer = () => peer;
+    // The interface of grpc-js asks for its wrapper class, but takes any call; a wrapper would cost a layer on each check.
+    return call as grpc.ServerInterceptingCall;
+  };
+  const credentials = grpc.experimental.createServerCredentialsWithInterceptors(
+    grpc.ServerCredentials.createInsecure(),
+    [nameThePeer],
+  );
+  const injector = server.createConnectionInjector(credentials);
+  injector.injectConnection(connection);
+  return { drain: (graceMs) => injector.drain(graceMs), forget: () => injector.destroy() };
+}
+
+/** Reads message and service definitions from `proto/`, e.g. `grpc/health/v1/health.proto`; loads the parser on first use. */
+export async function loadProto(...files: readonly string[]): Promise<PackageDefinition> {
+  const { load } = await import("@grpc/proto-loader");
+  return await load([...files], {
+    includeDirs: [`${packageRoot()}/proto`],
+    keepCase: true,
+    longs: String,
+    enums: String,
+    defaults: true,
+    oneofs: true,
+  });
+}

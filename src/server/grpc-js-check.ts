@@ -1,0 +1,55 @@
+// Check as grpc-js calls it: one synchronous run of the handler from bytes to bytes, whatever the handler does.
+
+import type { CheckHandler, Pep } from "../authz/check-handler.ts";
+import type { Clock } from "../base/clock.ts";
+import { type ServerUnaryCall, type sendUnaryData, status } from "../base/grpc.ts";
+
+const INTERNAL = { code: status.INTERNAL, details: "internal error" };
+const UNKNOWN_PEP: Pep = { address: "unknown", verified: false };
+
+export interface CheckMethodOptions {
+  readonly handler: CheckHandler;
+  readonly clock: Clock;
+  /** The peer of the connection that `getPeer()` names. */
+  pepOf(connection: string): Pep | undefined;
+  onFault(error: unknown): void;
+}
+
+type CheckMethod = (call: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) => void;
+
+/** The unary method to register on a grpc-js server. */
+export function createCheckMethod({ handler, clock, pepOf, onFault }: CheckMethodOptions): CheckMethod {
+  return (call, reply) => {
+    const receivedMs = clock.monotonicMs();
+    try {
+      const answer = handler(call.request, {
+        deadlineMs: toMonotonicMs(call.getDeadline(), receivedMs),
+        receivedMs,
+        // A connection that has just gone: nobody reads the answer, but the call may still be audited.
+        pep: pepOf(call.getPeer()) ?? UNKNOWN_PEP,
+        cancelled: () => call.cancelled,
+      });
+      if (answer.kind === "message") return reply(null, answer.bytes);
+      // OK without a message would be read as an empty CheckResponse, which some clients take for an allow.
+      if (answer.code === status.OK) throw new Error("the handler answered status OK without a message");
+      return reply({ code: answer.code, details: toWellFormed(answer.message) });
+    } catch (error) {
+      // SECURITY: the text of a fault may hold parts of the request; it goes to the log, not to the peer.
+      onFault(error);
+      return reply(INTERNAL);
+    }
+  };
+}
+
+/** grpc-js keeps deadlines on the wall clock of the machine; ours are monotonic. */
+function toMonotonicMs(deadline: Date | number, nowMonotonicMs: number): number {
+  const unixMs = typeof deadline === "number" ? deadline : deadline.getTime();
+  return unixMs === Number.POSITIVE_INFINITY ? unixMs : nowMonotonicMs + (unixMs - Date.now());
+}
+
+/** The same memory as a Buffer, which is what grpc-js copies from. */
+export const toBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** grpc-js writes the text with `encodeURI`, which throws on half a surrogate pair. */
+const toWellFormed = (text: string): string => Buffer.from(text, "utf8").toString("utf8");

@@ -1,0 +1,49 @@
+// What every listener offers, whatever speaks HTTP/2 inside: it takes accepted connections, answers Check through a
+// `CheckHandler`, serves gRPC health, and lets go of its connections without losing a call.
+
+import type { Socket } from "node:net";
+import type { CheckHandler } from "../authz/check-handler.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Health } from "./health.ts";
+
+/** The only method that decides. SPEC: envoy.service.auth.v3.Authorization; v2 is answered UNIMPLEMENTED. */
+export const CHECK_PATH = "/envoy.service.auth.v3.Authorization/Check";
+
+export interface ListenerLimits {
+  /** Largest request message, also after decompression; larger ones end with RESOURCE_EXHAUSTED. Default 4 MiB. */
+  readonly maxReceiveBytes?: number;
+  /** Calls that one connection may have open. Default 1000. */
+  readonly maxConcurrentStreams?: number;
+  /** HTTP/2 PING after this time, to notice dead peers. Default 60000. */
+  readonly keepAliveTimeMs?: number;
+  /** … and the connection is closed when no answer comes within this time. Default 20000. */
+  readonly keepAliveTimeoutMs?: number;
+  /** Open health Watch streams over all connections; more end with RESOURCE_EXHAUSTED. Default 256. */
+  readonly maxWatches?: number;
+}
+
+export interface ListenerOptions {
+  readonly handler: CheckHandler;
+  readonly clock: Clock;
+  readonly health: Health;
+  readonly limits?: ListenerLimits;
+  /** Told of what must not happen: a handler that threw. Must not throw. */
+  onFault(error: unknown): void;
+}
+
+/** A speaker of gRPC over connections that accept.ts has taken. */
+export interface Listener {
+  /** Takes over one connection. */
+  take(socket: Socket): void;
+  /** Connections held now. */
+  readonly connections: number;
+  /** Calls that ended in INTERNAL because the handler threw. */
+  readonly faults: number;
+  /**
+   * Asks every peer to go elsewhere, answers all calls that reach us meanwhile, and closes; connections that are
+   * still open after `graceMs` are cut. Resolves with how many were cut.
+   */
+  drain(graceMs: number): Promise<number>;
+  /** Cuts every connection now. */
+  close(): void;
+}

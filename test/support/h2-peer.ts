@@ -1,0 +1,138 @@
+// An Envoy-like client, its HTTP/2 frames written by hand: one connection at a time, used until its GOAWAY has been read, then
+// the next address. It never retries and sends no GOAWAY of its own (libraries do both), so every check that a server loses shows.
+
+import { connect, type Socket } from "node:net";
+
+export interface H2Peer {
+  /** Calls `path` with one message; resolves with "ok" when a message and trailers came, else with what went wrong. */
+  call(path: string, message: Uint8Array): Promise<string>;
+  /** Calls per address, in order. */
+  readonly calls: readonly number[];
+  close(): void;
+}
+
+const DATA = 0;
+const HEADERS = 1;
+const RST_STREAM = 3;
+const SETTINGS = 4;
+const PING = 6;
+const GOAWAY = 7;
+const WINDOW_UPDATE = 8;
+const END_STREAM = 1;
+const ACK = 1;
+const END_HEADERS = 4;
+
+const frame = (type: number, flags: number, stream: number, payload: Uint8Array): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+
+const text = (value: string): Buffer => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+
+/** SPEC: RFC 7541 §6: indexed :method POST and :scheme http, the rest literal without indexing. */
+const headerBlock = (path: string): Buffer =>
+  Buffer.concat([
+    Buffer.from([0x83, 0x86, 0x04]),
+    text(path),
+    Buffer.from([0x01]),
+    text("pdp"),
+    Buffer.from([0x0f, 0x10]),
+    text("application/grpc"),
+    Buffer.from([0x00]),
+    text("te"),
+    text("trailers"),
+  ]);
+
+interface Connection {
+  readonly socket: Socket;
+  readonly open: Map<number, { gotMessage: boolean; end(how: string): void }>;
+  nextStream: number;
+}
+
+/** Begins with the first of `addresses` (`host:port`). */
+export function createH2Peer(addresses: readonly string[]): H2Peer {
+  const calls = addresses.map(() => 0);
+  const sockets: Socket[] = [];
+  let current = 0;
+  let usable: Connection | undefined;
+
+  const openConnection = (): Connection => {
+    const [host = "", port = ""] = (addresses[current] ?? "").split(":");
+    const socket = connect({ host, port: Number(port), noDelay: true });
+    sockets.push(socket);
+    const connection: Connection = { socket, open: new Map(), nextStream: 1 };
+    socket.write(
+      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, Buffer.alloc(0))]),
+    );
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (usable === connection) usable = undefined;
+      for (const call of connection.open.values()) call.end("connection closed");
+    });
+    let rest = Buffer.alloc(0);
+    socket.on("data", (chunk) => {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+        const length = rest.readUIntBE(0, 3);
+        onFrame(connection, rest[3] ?? 0, rest[4] ?? 0, rest.readUInt32BE(5), rest.subarray(9, 9 + length));
+        rest = rest.subarray(9 + length);
+      }
+    });
+    return connection;
+  };
+
+  const onFrame = (connection: Connection, type: number, flags: number, stream: number, payload: Buffer): void => {
+    const { socket, open } = connection;
+    const call = open.get(stream);
+    if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
+    if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
+    if (type === DATA && payload.length > 0) {
+      if (call !== undefined) call.gotMessage = true;
+      const window = Buffer.alloc(4);
+      window.writeUInt32BE(payload.length);
+      socket.write(frame(WINDOW_UPDATE, 0, 0, window));
+    }
+    if (type === HEADERS && (flags & END_STREAM) !== 0) call?.end(call.gotMessage ? "ok" : "no message");
+    if (type === RST_STREAM) call?.end(`reset ${payload.readUInt32BE(0)}`);
+    if (type === GOAWAY) {
+      if (usable === connection) {
+        usable = undefined;
+        current = Math.min(current + 1, addresses.length - 1);
+      }
+      const last = payload.readUInt32BE(0);
+      for (const [id, lost] of open) if (id > last) lost.end("refused by goaway");
+    }
+    if (usable !== connection && open.size === 0) socket.end();
+  };
+
+  return {
+    call: (path, message) =>
+      new Promise((resolve) => {
+        usable ??= openConnection();
+        const { socket, open, nextStream } = usable;
+        usable.nextStream += 2;
+        calls[current] = (calls[current] ?? 0) + 1;
+        const end = (how: string) => {
+          open.delete(nextStream);
+          resolve(how);
+        };
+        open.set(nextStream, { gotMessage: false, end });
+        const prefix = Buffer.alloc(5);
+        prefix.writeUInt32BE(message.length, 1);
+        socket.write(
+          Buffer.concat([
+            frame(HEADERS, END_HEADERS, nextStream, headerBlock(path)),
+            frame(DATA, END_STREAM, nextStream, Buffer.concat([prefix, message])),
+          ]),
+        );
+      }),
+    calls,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

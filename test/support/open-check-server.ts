@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { CheckHandler } from "../../src/authz/check-handler.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { AcceptOptions } from "../../src/server/accept.ts";
+import { type CheckServer, openCheckServer } from "../../src/server/check-server.ts";
+import { createGrpcJsListener } from "../../src/server/grpc-js-listener.ts";
+import { createHealth, type Health } from "../../src/server/health.ts";
+import { parseListenAddress } from "../../src/server/listen-address.ts";
+import type { ListenerLimits } from "../../src/server/listener.ts";
+import { createGrpcPeer, type GrpcPeer } from "./grpc-peer.ts";
+
+/** A folder that is gone when the test is. */
+export function makeFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "svidgate-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Answers every Check with the bytes that it got. */
+export const echo: CheckHandler = (bytes) => ({ kind: "message", bytes });
+
+export interface TestServer {
+  readonly server: CheckServer;
+  readonly health: Health;
+  /** What `onFault` was told. */
+  readonly faults: unknown[];
+  /** The first address, as clients write it. */
+  readonly address: string;
+  /** A new client of the first address. */
+  connect(options?: Record<string, string | number>): GrpcPeer;
+}
+
+/** A grpc-js server of one test, on 127.0.0.1 unless told otherwise, gone when the test is. */
+export async function openTestServer(
+  t: TestContext,
+  handler: CheckHandler,
+  options: { addresses?: readonly string[]; limits?: ListenerLimits; accept?: AcceptOptions } = {},
+): Promise<TestServer> {
+  const health = createHealth();
+  const faults: unknown[] = [];
+  const opened = await openCheckServer({
+    addresses: (options.addresses ?? ["127.0.0.1:0"]).map((text) => {
+      const address = parseListenAddress(text);
+      assert.ok(address.ok, text);
+      return address.value;
+    }),
+    accept: options.accept ?? {},
+    listener: {
+      handler,
+      clock: systemClock,
+      health,
+      limits: options.limits ?? {},
+      onFault: (error) => faults.push(error),
+    },
+    createListener: createGrpcJsListener,
+  });
+  assert.ok(opened.ok, opened.ok ? "" : opened.detail);
+  const server = opened.value;
+  t.after(() => server.close());
+  const address = server.acceptors[0]?.text ?? "";
+  return {
+    server,
+    health,
+    faults,
+    address,
+    connect: (clientOptions) => {
+      const peer = createGrpcPeer(address, clientOptions);
+      t.after(() => peer.close());
+      return peer;
+    },
+  };
+}
