@@ -8,7 +8,7 @@ import type { Builtin } from "./builtins/builtin.ts";
 export interface Engine {
   /** Names by id; the first one is the default. */
   readonly entrypoints: readonly string[];
-  /** Size of the linear memory in bytes. */
+  /** Bytes of memory that the module, its data and its largest evaluation have taken. */
   readonly memoryBytes: number;
   /** `input` is valid JSON text or undefined; answers with the result set as JSON text. Throws PolicyError only. */
   evaluate(input: string | undefined, entrypoint: string): string;

@@ -5,6 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Builtin } from "./builtins/builtin.ts";
+import { findBuiltin } from "./builtins/index.ts";
 import type { Engine } from "./engine.ts";
 import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
 import { loadNativeEngine } from "./native-engine.ts";
@@ -21,7 +22,10 @@ export interface PolicyOptions {
   readonly clock?: Clock;
   /** `native` (default) is the host made here; `opa-wasm` is @open-policy-agent/opa-wasm, with its limits. */
   readonly engine?: "native" | "opa-wasm";
-  /** Most memory of the policy with its data and one evaluation. Default 256 MiB, at least 1 MiB, at most 4 GiB. */
+  /**
+   * Most memory of the policy with its data (about 13 times its JSON text) and one evaluation. Default 256 MiB, at least
+   * 1 MiB, at most 2 GiB. Reserved as address space at once; memory is taken as it is used.
+   */
   readonly maxMemoryBytes?: number;
   /** Longest input in bytes of UTF-8. Default 4 MiB. */
   readonly maxInputBytes?: number;
@@ -45,7 +49,7 @@ export interface EvaluateOptions {
 export interface Policy {
   /** Names such as `envoy/authz/allow`, in the order of the module. */
   readonly entrypoints: readonly string[];
-  /** Size of the policy's memory, which holds its data. */
+  /** Bytes of memory that the policy, its data and its largest evaluation have taken. */
   readonly memoryBytes: number;
   /**
    * OPA's result set as JSON text: `[{"result":true}]`, or `[]` when the rule is undefined. Numbers are as written, sets
@@ -81,15 +85,15 @@ export function loadPolicy(wasm: Uint8Array | object, options: PolicyOptions = {
   };
   const onPrint = options.onPrint ?? (() => undefined);
   const print = createPrintBuiltin(onPrint);
-  const findBuiltin = options.findBuiltin ?? (() => undefined);
+  const find = options.findBuiltin ?? findBuiltin;
   const load = options.engine === "opa-wasm" ? loadOpaWasmEngine : loadNativeEngine;
   const engine = load(wasm, {
     data: checkData(options.data ?? "{}", limits.maxDepth),
     clock: options.clock ?? systemClock,
-    maxMemoryBytes: inRange("maxMemoryBytes", options.maxMemoryBytes ?? 256 * MIB, MIB, 4096 * MIB),
+    maxMemoryBytes: inRange("maxMemoryBytes", options.maxMemoryBytes ?? 256 * MIB, MIB, 2048 * MIB),
     strictBuiltinErrors: options.strictBuiltinErrors ?? false,
     onPrint,
-    findBuiltin: (name) => (name === PRINT_BUILTIN ? print : findBuiltin(name)),
+    findBuiltin: (name) => (name === PRINT_BUILTIN ? print : find(name)),
   });
   return new CheckedPolicy(engine, limits);
 }

@@ -1,5 +1,5 @@
 // The engine of our own: a host on an instance, and another instance when the first cannot go on (a throw that leaves
-// its stack unrestored) or should not (an oversized input has grown its memory, which WASM never gives back).
+// its stack unrestored) or should not (an oversized evaluation has taken memory, which WASM never gives back).
 
 import type { BoundBuiltin } from "./builtin-bridge.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -19,9 +19,11 @@ export interface ModuleTables {
 /** Loads a policy on our own host. Throws PolicyError. */
 export function loadNativeEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
   const module = compileModule(wasm);
-  const tables = readTables(new WasmHost({ module, builtins: new Map() }, options));
-  const program = { module, builtins: bindBuiltins(tables.builtins, options.findBuiltin) };
+  const builtins = new Map<number, BoundBuiltin>();
+  const program = { module, builtins };
   const host = new WasmHost(program, options);
+  const tables = readTables(host);
+  bindBuiltins(builtins, tables.builtins, options.findBuiltin);
   host.loadData(options.data);
   return new NativeEngine(program, options, tables.entrypoints, host);
 }
@@ -50,10 +52,10 @@ function readIds(table: Value): [name: string, id: number][] {
 }
 
 function bindBuiltins(
+  bound: Map<number, BoundBuiltin>,
   wanted: ReadonlyMap<string, number>,
   findBuiltin: EngineOptions["findBuiltin"],
-): ReadonlyMap<number, BoundBuiltin> {
-  const bound = new Map<number, BoundBuiltin>();
+): void {
   const missing: string[] = [];
   for (const [name, id] of wanted) {
     const run = findBuiltin(name);
@@ -61,7 +63,6 @@ function bindBuiltins(
     else bound.set(id, { name, run });
   }
   if (missing.length > 0) throw missingBuiltins(missing);
-  return bound;
 }
 
 /** The refusal of a module that calls builtins which are not there. */

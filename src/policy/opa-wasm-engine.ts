@@ -10,7 +10,7 @@ import type { Engine, EngineOptions } from "./engine.ts";
 import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
 import { PolicyError, toAbortError, toPolicyError } from "./policy-error.ts";
 import { parseValue, toJson } from "./value.ts";
-import type { WasmMemory, WasmModule } from "./wasm-api.ts";
+import type { WasmModule } from "./wasm-api.ts";
 import { WasmHost } from "./wasm-host.ts";
 import { PAGE_BYTES } from "./wasm-instance.ts";
 import { compileModule } from "./wasm-module.ts";
@@ -28,7 +28,7 @@ interface OpaWasm {
 }
 
 interface PackagePolicy {
-  readonly mem: WasmMemory;
+  readonly wasmInstance: { readonly exports: { opa_heap_ptr_get(): number } };
   evaluate(input: ArrayBuffer | undefined, entrypoint: number): unknown;
   setData(data: ArrayBuffer): void;
 }
@@ -43,14 +43,14 @@ const OWN_BUILTINS = new Set([
   "yaml.unmarshal",
 ]);
 
-/** Growth after which an instance is replaced, as WASM gives no memory back. */
+/** What an evaluation may take before its instance is replaced, as WASM gives no memory back. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Loads a policy on the package, which itself is loaded on first need. Throws PolicyError. */
 export function loadOpaWasmEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
   const module = compileModule(wasm);
   const probe = new WasmHost({ module, builtins: new Map() }, options);
-  return new OpaWasmEngine(module, readTables(probe), probe.memoryBytes / PAGE_BYTES, options);
+  return new OpaWasmEngine(module, readTables(probe), options);
 }
 
 class OpaWasmEngine implements Engine {
@@ -60,21 +60,22 @@ class OpaWasmEngine implements Engine {
   #data: string;
   #context: BuiltinContext | undefined;
   #policy: PackagePolicy | undefined;
-  #roomyBytes = 0;
+  #dataEnd = 0;
+  #highest = 0;
 
-  constructor(module: WasmModule, tables: ModuleTables, initial: number, options: EngineOptions) {
+  constructor(module: WasmModule, tables: ModuleTables, options: EngineOptions) {
     this.entrypoints = tables.entrypoints;
     this.#options = options;
     this.#data = options.data;
     const builtins = this.#bindBuiltins([...tables.builtins.keys()]);
-    const maximum = Math.floor(options.maxMemoryBytes / PAGE_BYTES);
+    const pages = Math.floor(options.maxMemoryBytes / PAGE_BYTES);
     const opaWasm = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as OpaWasm;
-    this.#create = () => opaWasm.loadPolicySync(module, { initial, maximum }, builtins);
+    this.#create = () => opaWasm.loadPolicySync(module, { initial: pages, maximum: pages }, builtins);
     this.#load(options.data);
   }
 
   get memoryBytes(): number {
-    return this.#policy?.mem.buffer.byteLength ?? 0;
+    return this.#highest;
   }
 
   evaluate(input: string | undefined, entrypoint: string): string {
@@ -88,9 +89,10 @@ class OpaWasmEngine implements Engine {
     try {
       result = policy.evaluate(input === undefined ? undefined : toBytes(input), id);
     } catch (thrown) {
-      throw toFailure(thrown);
+      throw toFailure(thrown); // and the next evaluation loads another instance
     }
-    if (policy.mem.buffer.byteLength <= this.#roomyBytes) this.#policy = policy;
+    this.#highest = Math.max(this.#highest, heapEndOf(policy));
+    if (this.#highest <= this.#dataEnd + SPARE_BYTES) this.#policy = policy;
     return JSON.stringify(result);
   }
 
@@ -102,7 +104,8 @@ class OpaWasmEngine implements Engine {
     try {
       const policy = this.#create();
       policy.setData(toBytes(data));
-      this.#roomyBytes = policy.mem.buffer.byteLength + SPARE_BYTES;
+      this.#dataEnd = heapEndOf(policy);
+      this.#highest = this.#dataEnd;
       this.#policy = policy;
       this.#data = data;
       return policy;
@@ -146,6 +149,8 @@ function toFailure(thrown: unknown): PolicyError {
   if (memoryLimit) return new PolicyError("policy_input_too_large", "input: more than the evaluation has room for");
   return toPolicyError(thrown);
 }
+
+const heapEndOf = (policy: PackagePolicy): number => policy.wasmInstance.exports.opa_heap_ptr_get() >>> 0;
 
 /** A buffer of exactly these bytes: the package takes all of it. */
 const toBytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer;

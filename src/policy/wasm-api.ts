@@ -4,7 +4,7 @@
 /** A compiled module (`WebAssembly.Module`); opaque, may be shared with workers. */
 export type WasmModule = object;
 
-/** A linear memory; `buffer` is another object after each growth. */
+/** A linear memory. */
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
 }

@@ -22,7 +22,7 @@ export interface HostOptions extends BridgeOptions {
   readonly onPrint: (line: string) => void;
 }
 
-/** Growth that is kept: below it, replacing the instance costs more than the memory is worth. */
+/** Memory that is kept for evaluations: below it, replacing the instance costs more than the memory is worth. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** PERF: result sets of plain answers as `opa_value_dump` writes them, compared as bytes and never decoded. */
@@ -39,8 +39,8 @@ export class WasmHost {
   readonly #bridge: BuiltinBridge;
   readonly #heapStart: number;
   #heapEnd: number;
+  #highest: number;
   #data = 0;
-  #roomyBytes = 0;
   #running = false;
   #broken = false;
 
@@ -56,16 +56,19 @@ export class WasmHost {
     this.#exports.opa_malloc(0); // as OPA's own host does: the heap has its start after the first allocation
     this.#heapStart = this.#exports.opa_heap_ptr_get() >>> 0;
     this.#heapEnd = this.#heapStart;
+    this.#highest = this.#heapStart;
   }
 
-  /** Size of the linear memory. */
+  /** Bytes of memory that were ever touched: those of the module, its data and its largest evaluation. */
   get memoryBytes(): number {
-    return this.#instance.bytes.length;
+    return Math.min(this.#highest, this.#instance.bytes.length); // a refused allocation has moved the mark as well
   }
 
   /** Whether another instance should take over: this one cannot be trusted, or holds much more memory than its data. */
   get shouldBeReplaced(): boolean {
-    return this.#broken || this.memoryBytes > this.#roomyBytes;
+    // In proportion to the data, so that copying it is paid for by an evaluation that used as much.
+    const spareBytes = Math.max(SPARE_BYTES, this.#heapEnd - this.#heapStart);
+    return this.#broken || this.#highest > this.#heapEnd + spareBytes;
   }
 
   /** Whether an evaluation may run. */
@@ -93,17 +96,16 @@ export class WasmHost {
       throw new PolicyError("policy_data_invalid", `data: ${toPolicyError(error).message}`, { cause: error });
     }
     if (this.#data === 0) throw new PolicyError("policy_data_invalid", "data: not a JSON document");
-    this.#dataIsIn(this.#exports.opa_heap_ptr_get() >>> 0);
+    this.#heapEnd = this.#exports.opa_heap_ptr_get() >>> 0;
+    this.#highest = this.#heapEnd;
   }
 
   /** Takes over the data of a host of the same program, as bytes: values sit at the same addresses in both. */
   copyDataFrom(other: WasmHost): void {
-    const length = other.#heapEnd - other.#heapStart;
-    this.#exports.opa_heap_ptr_set(this.#heapStart);
-    this.#exports.opa_malloc(length); // makes the memory, and the module's idea of its size, large enough
     other.#instance.bytes.copy(this.#instance.bytes, this.#heapStart, other.#heapStart, other.#heapEnd);
     this.#data = other.#data;
-    this.#dataIsIn(other.#heapEnd);
+    this.#heapEnd = other.#heapEnd;
+    this.#highest = this.#heapEnd;
   }
 
   /**
@@ -129,6 +131,7 @@ export class WasmHost {
       throw toPolicyError(error);
     } finally {
       this.#running = false;
+      this.#highest = Math.max(this.#highest, this.#exports.opa_heap_ptr_get() >>> 0);
     }
   }
 
@@ -151,12 +154,6 @@ export class WasmHost {
     const bytes = this.#instance.bytes;
     for (const { dump, json } of PLAIN_RESULTS) if (hasAt(bytes, address, dump)) return json;
     return toResultSet(this.#instance.read(address));
-  }
-
-  #dataIsIn(heapEnd: number): void {
-    this.#heapEnd = heapEnd;
-    // Room in proportion to the data, so that copying the data is paid for by an evaluation that used as much.
-    this.#roomyBytes = this.memoryBytes + Math.max(SPARE_BYTES, heapEnd - this.#heapStart);
   }
 }
 

@@ -208,9 +208,8 @@ describe("failures", () => {
 
   it("20,000 failed evaluations change nothing for the next one", () => {
     const policy = load({ data: '{"users":{"alice":"admin"}}' });
-    const before = policy.memoryBytes;
     const abort = JSON.stringify({ text: '"\\ud800"' });
-    for (let round = 0; round < 10_000; round++) {
+    const roundOfFailures = (): void => {
       assert.equal(
         codeOf(() => policy.evaluate('{"x":1,"y":1}', { entrypoint: "p/conflict" })),
         "policy_conflict",
@@ -219,7 +218,10 @@ describe("failures", () => {
         codeOf(() => policy.evaluate(abort, { entrypoint: "p/unmarshal" })),
         "policy_trap",
       );
-    }
+    };
+    roundOfFailures();
+    const before = policy.memoryBytes;
+    for (let round = 0; round < 10_000; round++) roundOfFailures();
     assert.equal(policy.memoryBytes, before);
     assert.equal(policy.evaluate('{"user":"alice"}', { entrypoint: "p/from_data" }), '[{"result":"admin"}]');
   });
@@ -289,7 +291,7 @@ describe("memory", () => {
     const policy = load({ data: JSON.stringify({ users }) });
     const before = policy.memoryBytes;
     assert.match(policy.evaluate(JSON.stringify({ pad: new Array<number>(900_000).fill(7) })), /^\[/);
-    assert.ok(policy.memoryBytes < before + 16 * MIB, `${policy.memoryBytes}`);
+    assert.equal(policy.memoryBytes, before);
     for (const id of [0, 777, 1_999])
       assert.equal(policy.evaluate(`{"user":"user${id}"}`, { entrypoint: "p/from_data" }), `[{"result":${id}}]`);
     // The copy is as good as the original: it takes failures, large inputs and another copy.
@@ -348,7 +350,7 @@ describe("options", () => {
     { maxDepth: 10_001 },
     { maxDepth: 1.5 },
     { maxMemoryBytes: 1 },
-    { maxMemoryBytes: 2 ** 33 },
+    { maxMemoryBytes: 2 ** 32 },
   ])
     it(`rejects: ${JSON.stringify(options)}`, () => assert.throws(() => load(options), RangeError));
 

@@ -78,7 +78,7 @@ describe("a compiled module", () => {
     assert.throws(() => policy.evaluate('{"clash":true}'), { code: "policy_conflict" });
 
   it("that hides its stack pointer gets a new instance after each failure, with its data", () => {
-    const policy = loadPolicy(new api.Module(wasm), { data: '{"value":{"kept":[1.0]}}' });
+    const policy = loadPolicy(new api.Module(wasm), { data: '{"value":{"kept":[1.0]}}', maxMemoryBytes: 1_048_576 });
     for (let round = 0; round < 600; round++) clash(policy);
     assert.equal(policy.evaluate("{}"), '[{"result":{"kept":[1.0]}}]');
     policy.setData('{"value":2}');
