@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Builtin } from "./builtins/builtin.ts";
 import { findBuiltin } from "./builtins/index.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
 import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
 import { loadNativeEngine } from "./native-engine.ts";
 import { loadOpaWasmEngine } from "./opa-wasm-engine.ts";
@@ -72,6 +72,10 @@ export interface TrustingPolicy extends Policy {
 }
 
 const MIB = 1024 * 1024;
+const ENGINES = new Map<string, (wasm: Uint8Array | object, options: EngineOptions) => Engine>([
+  ["native", loadNativeEngine],
+  ["opa-wasm", loadOpaWasmEngine],
+]);
 
 /**
  * Loads a policy from the bytes of its `policy.wasm`, or from a compiled WebAssembly.Module. Compiles and links at once,
@@ -86,7 +90,8 @@ export function loadPolicy(wasm: Uint8Array | object, options: PolicyOptions = {
   const onPrint = options.onPrint ?? (() => undefined);
   const print = createPrintBuiltin(onPrint);
   const find = options.findBuiltin ?? findBuiltin;
-  const load = options.engine === "opa-wasm" ? loadOpaWasmEngine : loadNativeEngine;
+  const load = ENGINES.get(options.engine ?? "native");
+  if (load === undefined) throw new RangeError(`engine: \`${options.engine}\` is neither native nor opa-wasm`);
   const engine = load(wasm, {
     data: checkData(options.data ?? "{}", limits.maxDepth),
     clock: options.clock ?? systemClock,

@@ -345,6 +345,7 @@ describe("data", () => {
 
 describe("options", () => {
   for (const options of [
+    { engine: "other" as "native" },
     { maxInputBytes: 0 },
     { maxInputBytes: Number.NaN },
     { maxDepth: 10_001 },

@@ -3,6 +3,7 @@ import { before, describe, it } from "node:test";
 import { loadPolicy } from "../../../src/policy/evaluator.ts";
 import { PolicyError } from "../../../src/policy/policy-error.ts";
 import { wasm as api } from "../../../src/policy/wasm-api.ts";
+import { WasmInstance } from "../../../src/policy/wasm-instance.ts";
 import { compileModule, STACK_POINTER_EXPORT } from "../../../src/policy/wasm-module.ts";
 import { compileFixtures } from "../../support/rego.ts";
 
@@ -63,6 +64,17 @@ describe("the stack pointer", () => {
     for (const bytes of [wasm, Buffer.from(wasm), shifted.subarray(7)]) {
       const names = api.Module.exports(compileModule(bytes)).map(({ name }) => name);
       assert.equal(names.filter((name) => name === STACK_POINTER_EXPORT).length, 1);
+    }
+  });
+
+  it("is where it was after an evaluation that succeeds", () => {
+    const callbacks = { builtin: () => assert.fail("no builtin is called"), print: () => undefined };
+    const { exports } = new WasmInstance(compileModule(wasm), callbacks, 16);
+    const atRest = exports[STACK_POINTER_EXPORT]?.value;
+    assert.ok(atRest !== undefined && atRest > 0);
+    for (let round = 0; round < 10; round++) {
+      exports.eval(exports.opa_eval_ctx_new());
+      assert.equal(exports[STACK_POINTER_EXPORT]?.value, atRest);
     }
   });
 
