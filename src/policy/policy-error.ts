@@ -30,11 +30,22 @@ export class PolicyError extends Error {
   }
 }
 
-const CONFLICT = /(?:var assignment|object insert) conflict$/; // SPEC: OPA internal/compiler/wasm/wasm.go, errorMessages
+// SPEC: OPA internal/compiler/wasm/wasm.go, errorMessages: `file:row:col: var assignment conflict`.
+const CONFLICT = /^(?:(.*:\d+):\d+: )?(var assignment|object insert) conflict$/s;
+
+/** What OPA's interpreter says of the same conflict (v1/topdown/errors.go), which is what people search for. */
+const CONFLICT_SENTENCES: Readonly<Record<string, string>> = {
+  "var assignment": "eval_conflict_error: complete rules must not produce multiple outputs",
+  "object insert": "eval_conflict_error: object keys must be unique",
+};
 
 /** The error for the text that OPA's runtime gave `opa_abort`, for example `a.rego:3:1: var assignment conflict`. */
 export function toAbortError(message: string): PolicyError {
-  if (CONFLICT.test(message)) return new PolicyError("policy_conflict", message);
+  const [conflict, place, kind = ""] = CONFLICT.exec(message) ?? [];
+  if (conflict !== undefined) {
+    const sentence = CONFLICT_SENTENCES[kind] ?? message;
+    return new PolicyError("policy_conflict", place === undefined ? sentence : `${place}: ${sentence}`);
+  }
   if (message === "opa_malloc: failed") return new PolicyError("policy_memory", "memory: the limit was reached");
   return new PolicyError("policy_trap", `abort: ${message}`);
 }

@@ -190,11 +190,11 @@ describe("failures", () => {
     assert.throws(() => load().evaluate('{"x":1,"y":1}', { entrypoint: "p/conflict" }), {
       name: "PolicyError",
       code: "policy_conflict",
-      message: /^p\.rego:\d+:\d+: var assignment conflict$/,
+      message: /^p\.rego:\d+: eval_conflict_error: complete rules must not produce multiple outputs$/,
     });
     assert.throws(() => load().evaluate('{"values":[1,2]}', { entrypoint: "p/keyed" }), {
       code: "policy_conflict",
-      message: /^p\.rego:\d+:\d+: object insert conflict$/,
+      message: /^p\.rego:\d+: eval_conflict_error: object keys must be unique$/,
     });
   });
 
