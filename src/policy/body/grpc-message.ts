@@ -7,7 +7,10 @@ import { isUtf8Range, MAX_MESSAGE_DEPTH } from "../../base/protobuf-scan.ts";
 import { WireReader, WireType } from "../../base/protobuf-wire.ts";
 
 /** A decoded value: 64-bit integers are bigint, other numbers number, bytes Buffer. */
-export type ProtoValue = string | number | bigint | boolean | Buffer | ProtoMessage;
+export type ProtoValue = string | number | bigint | boolean | Buffer | ProtoMessage | typeof BAD_TEXT;
+
+/** SPEC: proto2 strings are not checked when decoded, but one that is not UTF-8 cannot be printed. */
+export const BAD_TEXT = Symbol("not UTF-8");
 
 /** A decoded message: only fields that stood on the wire; lists are arrays, maps are Maps by the key's JSON text. */
 export interface ProtoMessage {
@@ -203,7 +206,8 @@ class MessageDecoder {
       wire.pos = stop;
       if (scalar === Scalar.bytes) return this.#bytes.subarray(from, stop);
       if (!isUtf8Range(this.#bytes, from, stop)) {
-        throw new ProtoMessageError(`proto: field ${field.parent.typeName}.${field.name} contains invalid UTF-8`);
+        if (!field.utf8Validation && field.fieldKind !== "map") return BAD_TEXT;
+        throw invalidUtf8(field);
       }
       return this.#bytes.toString("utf8", from, stop);
     }
@@ -277,5 +281,9 @@ function fieldsOf(type: DescMessage): ReadonlyMap<number, DescField> {
   }
   return fields;
 }
+
+/** The error for a string that is not UTF-8. */
+export const invalidUtf8 = (field: DescField): ProtoMessageError =>
+  new ProtoMessageError(`proto: field ${field.parent.typeName}.${field.name} contains invalid UTF-8`);
 
 const malformed = (): ProtoMessageError => new ProtoMessageError("proto: cannot parse invalid wire-format data");

@@ -7,7 +7,7 @@ import { fromByteText, quoteGo, quoteJson, toByteText } from "../byte-text.ts";
 import { parseJsonBody } from "./json.ts";
 import { parseMediaType } from "./media-type.ts";
 import { END_OF_TEXT, readPartHeader } from "./part-header.ts";
-import { decodeQuotedPrintable, LINE_TOO_LONG, MAX_LINE_BYTES } from "./quoted-printable.ts";
+import { CUT_OFF, decodeQuotedPrintable, LINE_TOO_LONG, MAX_LINE_BYTES } from "./quoted-printable.ts";
 
 /** The JSON text of the form, `null` when the content type names no boundary. */
 export function parseMultipartBody(payload: Buffer, contentType: string): Result<string, "request_malformed"> {
@@ -118,9 +118,10 @@ class PartReader {
       name: formName(values.get("Content-Disposition") ?? ""),
       contentType: values.get("Content-Type") ?? "",
       body: () => {
-        if (span.end === undefined) return refuse("unexpected EOF");
         const text = this.#text.slice(span.start, span.end);
-        return /^quoted-printable$/i.test(encoding) ? decodeQuotedPrintable(text) : ok(text);
+        const ended = span.end !== undefined;
+        if (/^quoted-printable$/i.test(encoding)) return decodeQuotedPrintable(text, ended);
+        return ended ? ok(text) : refuse(CUT_OFF);
       },
     });
   }

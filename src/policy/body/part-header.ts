@@ -50,7 +50,9 @@ export function readPartHeader(text: string, start: number): Result<PartHeader, 
     const key = canonicalKey(field.slice(0, colon));
     const value = field.slice(colon + 1);
     if (key === undefined || /[^\t -~\x80-\xff]/.test(value)) {
-      return fail("request_malformed", `malformed MIME header line: ${quoteGo(field)}`);
+      // SPEC: textproto has put the key into canonical case by the time it looks at the value.
+      const shown = key === undefined ? field : key + field.slice(colon);
+      return fail("request_malformed", `malformed MIME header line: ${quoteGo(shown)}`);
     }
     if (++count > MAX_HEADERS) return fail("request_malformed", TOO_LARGE);
     const trimmed = value.replace(/^[ \t]+/, "");

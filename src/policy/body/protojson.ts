@@ -4,7 +4,15 @@
 
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 import { quoteJson } from "../byte-text.ts";
-import { decodeProtoMessage, type ProtoMessage, ProtoMessageError, type ProtoValue, Scalar } from "./grpc-message.ts";
+import {
+  BAD_TEXT,
+  decodeProtoMessage,
+  invalidUtf8,
+  type ProtoMessage,
+  ProtoMessageError,
+  type ProtoValue,
+  Scalar,
+} from "./grpc-message.ts";
 import { durationJson, fieldMaskJson, timestampJson } from "./protojson-time.ts";
 
 /** Finds the type of an `Any`, by its full name. */
@@ -29,10 +37,16 @@ function membersJson(message: ProtoMessage, findType: TypeFinder): string[] {
         throw new ProtoMessageError(`proto: required field ${field.parent.typeName}.${field.name} not set`);
       }
     } else if (isPopulated(field, value)) {
-      members.push(`${quoteJson(field.jsonName)}:${fieldJson(field, value, findType)}`);
+      members.push(`${quoteJson(jsonNameOf(field))}:${fieldJson(field, value, findType)}`);
     }
   }
   return members;
+}
+
+/** SPEC: a descriptor may lack `json_name`; then it is the field's name in lowerCamelCase (protoc always sets it). */
+function jsonNameOf(field: DescField): string {
+  if (field.jsonName !== "") return field.jsonName;
+  return field.name.replace(/_+([^_]?)/g, (_, next: string) => next.toUpperCase());
 }
 
 /** SPEC: without presence, a zero value is no value; -0 is not zero. */
@@ -56,6 +70,7 @@ function fieldJson(field: DescField, value: unknown, findType: TypeFinder): stri
 
 function valueJson(field: DescField, value: ProtoValue, findType: TypeFinder): string {
   if (typeof value === "string") return quoteJson(value);
+  if (value === BAD_TEXT) throw invalidUtf8(field);
   if (typeof value === "bigint") return `"${value}"`;
   if (typeof value === "boolean") return String(value);
   if (Buffer.isBuffer(value)) return `"${value.toString("base64")}"`;

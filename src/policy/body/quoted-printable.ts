@@ -7,23 +7,29 @@ import { quoteGo } from "../byte-text.ts";
 /** SPEC: bufio's default buffer: a line that fills it without a line feed ends the reading with an error. */
 export const MAX_LINE_BYTES = 4096;
 
+/** The sentence for a body without its closing delimiter. */
+export const CUT_OFF = "unexpected EOF";
+
 /** The sentence for such a line. */
 export const LINE_TOO_LONG = "bufio: buffer full";
 
-/** Decodes a whole body. The detail of `request_malformed` is Go's sentence. */
-export function decodeQuotedPrintable(text: string): Result<string, "request_malformed"> {
+/**
+ * Decodes a whole body; `ended` is false when it was cut off and not delimited, which is an error of its own.
+ * The detail of `request_malformed` is Go's sentence.
+ */
+export function decodeQuotedPrintable(text: string, ended = true): Result<string, "request_malformed"> {
   let decoded = "";
   for (let start = 0; start < text.length; ) {
     const feed = text.indexOf("\n", start);
     const full = feed < 0 ? text.length - start >= MAX_LINE_BYTES : feed - start >= MAX_LINE_BYTES;
     const end = full ? start + MAX_LINE_BYTES : feed < 0 ? text.length : feed + 1;
-    const line = decodeLine(text.slice(start, end), !full && feed < 0);
+    const line = decodeLine(text.slice(start, end), ended && !full && feed < 0);
     if (!line.ok) return line;
     if (full) return fail("request_malformed", LINE_TOO_LONG);
     decoded += line.value;
     start = end;
   }
-  return ok(decoded);
+  return ended ? ok(decoded) : fail("request_malformed", CUT_OFF);
 }
 
 function decodeLine(line: string, last: boolean): Result<string, "request_malformed"> {

@@ -1,0 +1,117 @@
+// Generated protobuf messages of any table: every kind of field, repeated singular fields, unknown fields, wrong wire
+// types, odd varints and, if asked for, damage.
+
+import { type Field, Kind, type MessageTable } from "../../src/base/protobuf-table.ts";
+import { WireWriter } from "../../src/base/protobuf-write.ts";
+import type { Random } from "./random.ts";
+
+const TEXTS = [
+  "",
+  "a",
+  "b",
+  "é",
+  "😀",
+  '"',
+  "\\",
+  "\u0000",
+  "/p?x=1",
+  "GET",
+  "__proto__",
+  "constructor",
+  "\u007f",
+  "\u2028",
+  "x".repeat(200),
+];
+const VARINTS = [
+  0n,
+  1n,
+  2n,
+  127n,
+  128n,
+  65_535n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 53n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+  -1n,
+  -5n,
+];
+const DOUBLES = [
+  0,
+  -0,
+  1,
+  -1,
+  1.5,
+  0.1,
+  1e5,
+  1e6,
+  123456789,
+  1e20,
+  1e21,
+  1.5e22,
+  1e-4,
+  1e-5,
+  5e-324,
+  1.7976931348623157e308,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  123456.789,
+];
+
+/** A message of the table; `depth` bounds nesting. With `odd`, unknown fields and wrong wire types are in it. */
+export function randomMessage(random: Random, table: MessageTable, depth: number, odd: boolean): Uint8Array {
+  const writer = new WireWriter();
+  const count = random.below(table.fields.length + 2);
+  for (let index = 0; index < count; index++) {
+    const field = random.pick(table.fields);
+    if (odd && random.chance(8)) writeOdd(random, writer, random.chance(50) ? field.number : 1 + random.below(40));
+    else if (field.kind !== Kind.message || depth > 0) writeField(random, writer, field, depth, odd);
+  }
+  return writer.finish();
+}
+
+function writeField(random: Random, writer: WireWriter, field: Field, depth: number, odd: boolean): void {
+  switch (field.kind) {
+    case Kind.message:
+      writer.bytes(field.number, randomMessage(random, field.message as MessageTable, depth - 1, odd));
+      break;
+    case Kind.string:
+      writer.bytes(field.number, Buffer.from(random.pick(TEXTS)));
+      break;
+    case Kind.bytes:
+      writer.bytes(field.number, Buffer.from(Array.from({ length: random.below(4) }, () => random.below(256))));
+      break;
+    case Kind.double:
+      writer.double(field.number, random.pick(DOUBLES));
+      break;
+    default:
+      writer.varint(field.number, random.pick(VARINTS));
+  }
+}
+
+function writeOdd(random: Random, writer: WireWriter, number: number): void {
+  const tag = (type: number): number[] => {
+    const bytes: number[] = [];
+    for (let rest = number * 8 + type; ; rest >>>= 7) {
+      if (rest < 0x80) return [...bytes, rest];
+      bytes.push((rest & 0x7f) | 0x80);
+    }
+  };
+  writer.raw(
+    Buffer.from(
+      random.pick([
+        [...tag(0), 0x80, 0x00],
+        [...tag(1), 1, 2, 3, 4, 5, 6, 7, 8],
+        [...tag(5), 1, 2, 3, 4],
+        [...tag(3), ...tag(4)],
+        [...tag(3), 0x08, 0x01, ...tag(4)],
+        [...tag(2), 0],
+      ]),
+    ),
+  );
+}
