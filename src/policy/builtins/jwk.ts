@@ -1,7 +1,7 @@
 // JSON Web Keys and key sets (RFC 7517, 7518, 8037) as verification keys, as strict as the JWK library inside OPA: one key
 // that cannot be read fails the whole set.
 
-import { createPublicKey, type JsonWebKey } from "node:crypto";
+import { createPublicKey, type JsonWebKey, X509Certificate } from "node:crypto";
 import { RegoObject, type Value } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
 import { parseJson } from "./jwt-token.ts";
@@ -98,16 +98,40 @@ function keyOf(jwk: RegoObject): VerificationKey["key"] {
   }
 }
 
+const KEY_OPERATIONS: ReadonlySet<Value> = new Set(
+  "sign verify encrypt decrypt wrapKey unwrapKey deriveKey deriveBits".split(" "),
+);
+
+function isCertificate(value: Value): boolean {
+  if (typeof value !== "string" || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return false;
+  try {
+    return new X509Certificate(Buffer.from(value, "base64")).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Members that say what a key is for do not decide anything here, but when malformed they make the key unreadable. */
+function checkDescription(jwk: RegoObject): void {
+  textMember(jwk, "use");
+  const operations = jwk.get("key_ops") ?? [];
+  if (!isArray(operations) || !operations.every((operation) => KEY_OPERATIONS.has(operation))) {
+    throw new BuiltinError("JWK: `key_ops` must be an array of operations");
+  }
+  const chain = jwk.get("x5c") ?? [];
+  if (!isArray(chain) || !chain.every(isCertificate)) throw new BuiltinError("JWK: `x5c` must hold certificates");
+}
+
 /** One key; undefined when its algorithm is not one for the signatures of tokens. */
 function parseJwk(value: Value): VerificationKey | undefined {
   if (!(value instanceof RegoObject)) throw new BuiltinError("JWK: must be an object");
-  const alg = textMember(value, "alg") ?? "";
+  const alg = textMember(value, "alg");
   const kid = textMember(value, "kid") ?? "";
-  textMember(value, "use");
+  checkDescription(value);
   const key = keyOf(value);
-  const known = alg === "" || SIGNATURE_ALGORITHMS.has(alg);
+  const known = alg === undefined || SIGNATURE_ALGORITHMS.has(alg);
   if (!known && !OTHER_ALGORITHMS.has(alg)) throw new BuiltinError("JWK: unknown algorithm");
-  return known ? { alg, kid, key, isPrivate: value.get("d") !== undefined } : undefined;
+  return known ? { alg: alg ?? "", kid, key, isPrivate: value.get("d") !== undefined } : undefined;
 }
 
 /** The keys of a JWK or of a JWKS. Throws BuiltinError. */

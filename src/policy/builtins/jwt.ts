@@ -24,7 +24,7 @@ const FAMILIES = { RS: "rsa-pkcs1", PS: "rsa-pss", ES: "ecdsa", HS: "hmac" } as 
 
 /** The scheme behind an `alg` of RFC 7518 or 8037; undefined for any other, `none` among them. */
 function schemeOf(alg: string, mode: SignatureScheme["mode"]): SignatureScheme | undefined {
-  if (alg === "EdDSA") return { family: "ed25519", hash: "sha512", mode };
+  if (alg === "EdDSA" || alg === "Ed25519") return { family: "ed25519", hash: "sha512", mode };
   const match = /^(RS|PS|ES|HS)(256|384|512)$/.exec(alg);
   if (match === null) return undefined;
   const [, family, size] = match as unknown as [string, keyof typeof FAMILIES, keyof typeof HASHES];

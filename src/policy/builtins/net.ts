@@ -99,9 +99,8 @@ function rangeOf(element: Value): Range {
   return networkRange({ value: (ipv4.value >> host) << host, bits: 32, prefix }, ipv4);
 }
 
-function networkRange(network: Network, shown: Address | undefined): Range {
-  // OPA's own arithmetic breaks on IPv4-mapped networks.
-  if (network.bits === 128 && unmapped(network).bits === 32) throw new BuiltinError("IPv4-mapped IPv6 network");
+function networkRange(parsed: Network, shown: Address | undefined): Range {
+  const network = unmapped(parsed);
   const base = network.bits === 32 ? MAPPED_BASE : 0n;
   return {
     first: network.value | base,

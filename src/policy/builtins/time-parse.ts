@@ -1,5 +1,5 @@
-// Reads a time by a Go layout (time/format.go, parse). Go's local zone is taken to be UTC here: an abbreviation such as
-// `CET` carries no offset, `UTC` and `GMT+3` do.
+// Reads a time by a Go layout (time/format.go, parse). As in Go, an abbreviation (`CET`, even `GMT+3`) carries no offset
+// unless it is one of the local zone, which is taken to be UTC here.
 
 import { BuiltinError } from "./builtin.ts";
 import { daysBeforeMonth, daysInMonth, isLeapYear, secondsFromCivil } from "./civil-date.ts";
@@ -26,7 +26,6 @@ class TimeReader {
   afternoon: boolean | undefined;
   isUtc = false;
   offsetSeconds: number | undefined;
-  zoneName = "";
   #rest: string;
 
   constructor(text: string) {
@@ -130,7 +129,7 @@ class TimeReader {
     }
     const length = zoneNameLength(this.#rest);
     if (length === 0) this.#fail("expected a zone");
-    this.zoneName = this.#take(length);
+    this.#take(length);
   }
 
   element(element: LayoutElement, next: LayoutElement | undefined): void {
@@ -251,13 +250,6 @@ function resolveYearDay(reader: TimeReader): void {
   reader.day = day;
 }
 
-function offsetOf(reader: TimeReader): number {
-  if (reader.isUtc) return 0;
-  if (reader.offsetSeconds !== undefined) return reader.offsetSeconds;
-  const hours = /^GMT([+-][0-9]+)$/.exec(reader.zoneName)?.[1];
-  return hours === undefined ? 0 : Number(hours) * 3_600;
-}
-
 /** `text` by the Go layout `layout`, as nanoseconds since 1970 (any year from 0 to 9999). Throws BuiltinError. */
 export function parseTime(layout: string, text: string): bigint {
   const elements = toLayout(layout);
@@ -277,5 +269,6 @@ export function parseTime(layout: string, text: string): bigint {
   const day = reader.day < 0 ? 1 : reader.day;
   if (day < 1 || day > daysInMonth(month, reader.year)) throw new BuiltinError("not a time: day out of range");
   const seconds = secondsFromCivil(reader.year, month, day, reader.hour, reader.minute, reader.second);
-  return BigInt(seconds - offsetOf(reader)) * 1_000_000_000n + BigInt(reader.nanosecond);
+  const offset = reader.isUtc ? 0 : (reader.offsetSeconds ?? 0);
+  return BigInt(seconds - offset) * 1_000_000_000n + BigInt(reader.nanosecond);
 }

@@ -19,7 +19,7 @@ function memoizedUuid(key: Value, { memo }: BuiltinContext): Value {
 function parseUuid(text: string): Buffer | undefined {
   let digits = text;
   if (text.length === 45 && /^urn:uuid:/i.test(text)) digits = text.slice(9);
-  else if (Buffer.byteLength(text) === 38) digits = text.slice(1, 37);
+  else if (text.length === 38 && Buffer.byteLength(text) === 38) digits = text.slice(1, 37);
   else if (text.length === 32) digits = text.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   const valid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(digits);
   return valid ? Buffer.from(digits.replaceAll("-", ""), "hex") : undefined;
@@ -37,7 +37,7 @@ const DOMAINS = ["Person", "Group", "Org"] as const;
 const macKind = (byte: number): string =>
   `${(byte & 2) === 2 ? "local" : "global"}:${(byte & 1) === 1 ? "multicast" : "unicast"}`;
 
-/** Time, node and clock, which only versions 1 and 2 carry. */
+/** Time (wrapped to 64 bits, as Go does), node and clock, which only versions 1 and 2 carry. */
 function timeFields(uuid: Buffer, version: number): readonly (readonly [Value, Value])[] {
   const intervals =
     BigInt(uuid.readUInt32BE(0)) |
@@ -45,7 +45,7 @@ function timeFields(uuid: Buffer, version: number): readonly (readonly [Value, V
     (BigInt(uuid.readUInt16BE(6) & 0xfff) << 48n);
   const node = uuid.toString("hex", 10);
   const fields: (readonly [Value, Value])[] = [
-    ["time", RegoNumber.of((intervals - GREGORIAN_OFFSET) * 100n)],
+    ["time", RegoNumber.of(BigInt.asIntN(64, (intervals - GREGORIAN_OFFSET) * 100n))],
     ["nodeid", (node.match(/../g) ?? []).join("-")],
     ["macvariables", macKind(uuid.readUInt8(10))],
     ["clocksequence", RegoNumber.of(uuid.readUInt16BE(8) & 0x3fff)],

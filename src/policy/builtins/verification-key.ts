@@ -27,6 +27,9 @@ const CURVES: ReadonlyMap<string | undefined, number> = new Map([
   ["secp521r1", 66],
 ]);
 
+const isKnownType = (key: KeyObject): boolean =>
+  ["rsa", "ec", "ed25519", "dsa", "x25519"].includes(key.asymmetricKeyType ?? "");
+
 /** Sorts a public key by kind. Throws BuiltinError for curves and types that Go does not read. */
 export function toPublicKey(key: KeyObject): VerificationKey["key"] {
   switch (key.asymmetricKeyType) {
@@ -56,12 +59,9 @@ function keyOfCertificate(der: Buffer): VerificationKey["key"] {
   }
   // Node also reads PEM, and takes what stands behind the certificate.
   if (!certificate.raw.equals(der)) throw new BuiltinError("failed to parse a PEM certificate");
-  try {
-    return toPublicKey(certificate.publicKey);
-  } catch {
-    // Go reads certificates with keys that it does not know; nothing verifies with those.
-    return { kind: "other" };
-  }
+  // Go reads certificates with keys of a type that it does not know; nothing verifies with those.
+  const { publicKey } = certificate;
+  return isKnownType(publicKey) ? toPublicKey(publicKey) : { kind: "other" };
 }
 
 function keyOfSpki(der: Buffer): VerificationKey["key"] {
