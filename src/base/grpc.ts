@@ -20,7 +20,7 @@ export interface InjectedConnection {
 
 /**
  * Gives `server` a plaintext HTTP/2 connection (prior knowledge). Calls on it have `peer` as their `getPeer()`: grpc-js knows
- * the peers of its own TCP sockets only. Each connection has an injector of its own, which costs about 50 µs once.
+ * the peers of its own TCP sockets only. Each connection has an injector of its own, which costs about 40 µs once.
  */
 export function injectConnection(server: grpc.Server, connection: Duplex, peer: string): InjectedConnection {
   const nameThePeer: grpc.ServerInterceptor = (_method, call) => {

@@ -179,6 +179,11 @@ export async function openAcceptor(
     counters.refused++;
   });
   server.on("connection", (socket) => {
+    // Reset while it waited in the backlog: without an address it would pass for a unix socket's peer.
+    if (address.kind === "tcp" && socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
     counters.accepted++;
     // SECURITY: a peer that connects and says nothing would hold one of `maxConnections` for ever.
     const timer = setTimeout(() => {

@@ -27,8 +27,8 @@ export function createGrpcJsListener(options: ListenerOptions): Listener {
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": limits.maxReceiveBytes ?? 4 * 1024 * 1024,
     "grpc.max_concurrent_streams": limits.maxConcurrentStreams ?? 1000,
-    "grpc.keepalive_time_ms": limits.keepAliveTimeMs ?? 60_000,
-    "grpc.keepalive_timeout_ms": limits.keepAliveTimeoutMs ?? 20_000,
+    "grpc.keepalive_time_ms": limits.keepAliveTimeMs ?? 30_000,
+    "grpc.keepalive_timeout_ms": limits.keepAliveTimeoutMs ?? 10_000,
   });
   const connections = new Map<string, Held>();
   let taken = 0;

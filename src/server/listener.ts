@@ -14,9 +14,9 @@ export interface ListenerLimits {
   readonly maxReceiveBytes?: number;
   /** Calls that one connection may have open. Default 1000. */
   readonly maxConcurrentStreams?: number;
-  /** HTTP/2 PING after this time, to notice dead peers. Default 60000. */
+  /** HTTP/2 PING after this time, to notice dead peers. Default 30000. */
   readonly keepAliveTimeMs?: number;
-  /** … and the connection is closed when no answer comes within this time. Default 20000. */
+  /** … and the connection is closed when no answer comes within this time. Default 10000. */
   readonly keepAliveTimeoutMs?: number;
   /** Open health Watch streams over all connections; more end with RESOURCE_EXHAUSTED. Default 256. */
   readonly maxWatches?: number;

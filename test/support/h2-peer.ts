@@ -2,6 +2,7 @@
 // the next address. It never retries and sends no GOAWAY of its own (libraries do both), so every check that a server loses shows.
 
 import { connect, type Socket } from "node:net";
+import { ACK, END_HEADERS, END_STREAM, FRAME, frame, headerBlock, PREFACE } from "./h2-frames.ts";
 
 export interface H2Peer {
   /** Calls `path` with one message; resolves with "ok" when a message and trailers came, else with what went wrong. */
@@ -10,42 +11,6 @@ export interface H2Peer {
   readonly calls: readonly number[];
   close(): void;
 }
-
-const DATA = 0;
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const PING = 6;
-const GOAWAY = 7;
-const WINDOW_UPDATE = 8;
-const END_STREAM = 1;
-const ACK = 1;
-const END_HEADERS = 4;
-
-const frame = (type: number, flags: number, stream: number, payload: Uint8Array): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-};
-
-const text = (value: string): Buffer => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
-
-/** SPEC: RFC 7541 §6: indexed :method POST and :scheme http, the rest literal without indexing. */
-const headerBlock = (path: string): Buffer =>
-  Buffer.concat([
-    Buffer.from([0x83, 0x86, 0x04]),
-    text(path),
-    Buffer.from([0x01]),
-    text("pdp"),
-    Buffer.from([0x0f, 0x10]),
-    text("application/grpc"),
-    Buffer.from([0x00]),
-    text("te"),
-    text("trailers"),
-  ]);
 
 interface Connection {
   readonly socket: Socket;
@@ -65,9 +30,7 @@ export function createH2Peer(addresses: readonly string[]): H2Peer {
     const socket = connect({ host, port: Number(port), noDelay: true });
     sockets.push(socket);
     const connection: Connection = { socket, open: new Map(), nextStream: 1 };
-    socket.write(
-      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, Buffer.alloc(0))]),
-    );
+    socket.write(PREFACE);
     socket.on("error", () => undefined);
     socket.on("close", () => {
       if (usable === connection) usable = undefined;
@@ -88,17 +51,17 @@ export function createH2Peer(addresses: readonly string[]): H2Peer {
   const onFrame = (connection: Connection, type: number, flags: number, stream: number, payload: Buffer): void => {
     const { socket, open } = connection;
     const call = open.get(stream);
-    if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
-    if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
-    if (type === DATA && payload.length > 0) {
+    if (type === FRAME.SETTINGS && (flags & ACK) === 0) socket.write(frame(FRAME.SETTINGS, ACK, 0, Buffer.alloc(0)));
+    if (type === FRAME.PING && (flags & ACK) === 0) socket.write(frame(FRAME.PING, ACK, 0, payload));
+    if (type === FRAME.DATA && payload.length > 0) {
       if (call !== undefined) call.gotMessage = true;
       const window = Buffer.alloc(4);
       window.writeUInt32BE(payload.length);
-      socket.write(frame(WINDOW_UPDATE, 0, 0, window));
+      socket.write(frame(FRAME.WINDOW_UPDATE, 0, 0, window));
     }
-    if (type === HEADERS && (flags & END_STREAM) !== 0) call?.end(call.gotMessage ? "ok" : "no message");
-    if (type === RST_STREAM) call?.end(`reset ${payload.readUInt32BE(0)}`);
-    if (type === GOAWAY) {
+    if (type === FRAME.HEADERS && (flags & END_STREAM) !== 0) call?.end(call.gotMessage ? "ok" : "no message");
+    if (type === FRAME.RST_STREAM) call?.end(`reset ${payload.readUInt32BE(0)}`);
+    if (type === FRAME.GOAWAY) {
       if (usable === connection) {
         usable = undefined;
         current = Math.min(current + 1, addresses.length - 1);
@@ -125,8 +88,8 @@ export function createH2Peer(addresses: readonly string[]): H2Peer {
         prefix.writeUInt32BE(message.length, 1);
         socket.write(
           Buffer.concat([
-            frame(HEADERS, END_HEADERS, nextStream, headerBlock(path)),
-            frame(DATA, END_STREAM, nextStream, Buffer.concat([prefix, message])),
+            frame(FRAME.HEADERS, END_HEADERS, nextStream, headerBlock(path)),
+            frame(FRAME.DATA, END_STREAM, nextStream, Buffer.concat([prefix, message])),
           ]),
         );
       }),
