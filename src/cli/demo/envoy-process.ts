@@ -52,6 +52,8 @@ export async function startEnvoy(
       ["--concurrency", String(options.concurrency ?? 1)],
       // Hot restart takes a shared memory id per machine, which two Envoys would quarrel about.
       ["--disable-hot-restart", "--log-level", "warning"],
+      // The access log is read while Envoy runs; by default it comes every 10 s.
+      ["--file-flush-interval-msec", "50"],
     ].flat(),
     { stdio: ["ignore", log.fd, log.fd] },
   );
