@@ -5,8 +5,8 @@
 /** The wire types that carry values. */
 export const WireType = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
 
-/** How deep groups may nest inside an unknown field. */
-const MAX_GROUP_DEPTH = 100;
+/** How deep groups may nest inside an unknown field; protobuf-go allows 10,000, which no JavaScript stack follows safely. */
+const MAX_GROUP_DEPTH = 1000;
 
 /**
  * A cursor over `bytes`. Methods take the `end` of the range that they may read and move `pos`.

@@ -152,7 +152,7 @@ export function randomMultipartRequest(random: Random): GeneratedHttp {
         `${"p".repeat(4096)}\n`,
         "--foo--\r\n",
       ]);
-  for (let part = random.below(4); part > 0; part--) text += `--foo${lineEnd()}${randomPart(random, lineEnd)}`;
+  for (let part = random.below(4); part > 0; part--) text += `--foo${lineEnd()}${randomPart(random, end, lineEnd)}`;
   text += random.pick([
     "--foo--",
     "--foo--",
@@ -171,7 +171,7 @@ export function randomMultipartRequest(random: Random): GeneratedHttp {
   return withPayload(random, headers, Buffer.from(text), text);
 }
 
-function randomPart(random: Random, lineEnd: () => string): string {
+function randomPart(random: Random, end: string, lineEnd: () => string): string {
   const lines: string[] = [];
   if (random.chance(95)) {
     const name = random.chance(60)
@@ -188,8 +188,10 @@ function randomPart(random: Random, lineEnd: () => string): string {
   // Where a part without a name is not quoted-printable after all, the plugin goes on reading in the middle of the part, at a
   // place that its buffers decide; that is not imitated.
   const named = /^content-disposition: form-data; name="?a"?$/i.test(lines[0] ?? "");
-  if (named && random.chance(25))
+  const quoted = named && random.chance(25);
+  if (quoted)
     lines.push(`Content-Transfer-Encoding: ${random.chance(70) ? "quoted-printable" : random.pick(ENCODINGS)}`);
-  if (random.chance(12)) lines.splice(random.below(lines.length + 1), 0, random.pick(ODD_HEADERS));
-  return `${lines.map((line) => line + lineEnd()).join("")}${lineEnd()}${value}${lineEnd()}`;
+  else if (random.chance(12)) lines.splice(random.below(lines.length + 1), 0, random.pick(ODD_HEADERS));
+  const header = lines.map((line) => line + (quoted ? end : lineEnd())).join("");
+  return `${header}${lineEnd()}${value}${lineEnd()}`;
 }

@@ -182,7 +182,7 @@ class JsonScanner {
           for (let digit = 1; digit <= 4; digit++) {
             if (!isHex(bytes[at + digit])) return this.#fail(at + digit, "in \\u hexadecimal character escape");
           }
-          if ((bytes[at + 1] as number | 0x20) === 0x64 && (bytes[at + 2] as number) > 0x37) this.loneSurrogates = true;
+          if (isSurrogate(bytes[at + 1] as number, bytes[at + 2] as number)) this.loneSurrogates = true;
           at += 4;
         } else if (!isEscape(bytes[at])) return this.#fail(at, "in string escape code");
       }
@@ -196,6 +196,9 @@ class JsonScanner {
     return -1;
   }
 }
+
+/** Whether the first two hex digits of an escape begin with D8–DF. */
+const isSurrogate = (first: number, second: number): boolean => (first | 0x20) === 0x64 && second > 0x37;
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 

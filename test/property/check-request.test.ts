@@ -1,0 +1,115 @@
+// Random CheckRequests: our reading equals @grpc/proto-loader's, and no bytes make the reader throw.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readCheckRequest } from "../../src/authz/check-request.ts";
+import { checkRequest, listValue, struct, structValue } from "../../src/authz/check-request-fields.ts";
+import { toGoNumberText } from "../../src/authz/go-number.ts";
+import { mergeRepeated } from "../../src/base/protobuf-merge.ts";
+import { Kind, type MessageTable } from "../../src/base/protobuf-table.ts";
+import { decodeByProtos } from "../support/check-request-oracle.ts";
+import { Random } from "../support/random.ts";
+import { randomMessage } from "../support/random-messages.ts";
+
+const RUNS = 2_000;
+
+/** The plugin's JSON rule applied to the oracle's objects. */
+function expected(table: MessageTable, decoded: Record<string, unknown>): unknown {
+  if (table === struct) return mapValues(decoded["fields"], (value) => expectedValue(value));
+  const json: [string, unknown][] = [];
+  for (const field of table.fields) {
+    const value = decoded[field.name];
+    if (value === undefined) continue;
+    const message = field.message;
+    if (field.cardinality === "map") {
+      const inner = message?.byNumber[2]?.message;
+      if (Object.keys(value as object).length > 0) {
+        json.push([
+          field.jsonName,
+          mapValues(value, (item) => (inner === undefined ? item : expected(inner, item as never))),
+        ]);
+      }
+    } else if (field.cardinality === "list") {
+      const items = value as Record<string, unknown>[];
+      if (items.length > 0) json.push([field.jsonName, items.map((item) => expected(message as MessageTable, item))]);
+    } else if (message !== undefined) json.push([field.jsonName, expected(message, value as Record<string, unknown>)]);
+    else if (field.oneof !== undefined || (value !== "" && value !== 0 && value !== "0" && value !== false)) {
+      json.push([field.jsonName, field.kind === Kind.int64 ? `number ${value}` : value]);
+    }
+  }
+  return Object.fromEntries(json.map(([name, value]) => [name, typeof value === "number" ? `number ${value}` : value]));
+}
+
+function expectedValue(decoded: unknown): unknown {
+  const value = decoded as Record<string, unknown>;
+  if (value["structValue"] !== undefined) return expected(struct, value["structValue"] as Record<string, unknown>);
+  if (value["listValue"] !== undefined) {
+    return ((value["listValue"] as { values?: unknown[] }).values ?? []).map(expectedValue);
+  }
+  const number = value["numberValue"];
+  if (number !== undefined)
+    return Number.isFinite(number) ? `number ${toGoNumberText(number as number)}` : String(number);
+  return value["stringValue"] ?? value["boolValue"] ?? null;
+}
+
+function mapValues(map: unknown, change: (value: unknown) => unknown): unknown {
+  return Object.fromEntries(Object.entries((map ?? {}) as object).map(([key, value]) => [key, change(value)]));
+}
+
+function withNumbersAsText(json: string): unknown {
+  return JSON.parse(
+    json.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, (part) => (part[0] === '"' ? part : `"number ${part}"`)),
+  );
+}
+
+test("attributes are what proto-loader decodes", () => {
+  const random = new Random(1);
+  for (let run = 0; run < RUNS; run++) {
+    const bytes = mergeRepeated(randomMessage(random, checkRequest, 12, false), checkRequest);
+    const read = readCheckRequest(bytes);
+    assert.ok(read.ok);
+    const want = expected(checkRequest, decodeByProtos(bytes)) as { attributes?: unknown };
+    const json = read.value.attributesJson();
+    assert.deepEqual(
+      json === undefined ? undefined : withNumbersAsText(json),
+      want.attributes,
+      Buffer.from(bytes).toString("hex"),
+    );
+  }
+});
+
+test("merging changes nothing where nothing repeats, and is the same done twice", () => {
+  const random = new Random(2);
+  for (let run = 0; run < RUNS; run++) {
+    const once = mergeRepeated(randomMessage(random, checkRequest, 10, true), checkRequest);
+    const twice = mergeRepeated(once, checkRequest);
+    const [first, second] = [readCheckRequest(once), readCheckRequest(twice)];
+    assert.ok(first.ok && second.ok);
+    assert.equal(second.value.attributesJson(), first.value.attributesJson());
+    assert.equal(second.value.path, first.value.path);
+  }
+});
+
+test("damaged bytes are unreadable or read, never a fault", () => {
+  const random = new Random(3);
+  let unreadable = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const read = readCheckRequest(
+      random.mutate(Buffer.from(randomMessage(random, checkRequest, 8, true)), 1 + random.below(4)),
+    );
+    if (!read.ok) {
+      assert.equal(read.code, "request_unreadable");
+      unreadable++;
+      continue;
+    }
+    const json = read.value.attributesJson();
+    if (json !== undefined) JSON.parse(json);
+    assert.equal(typeof `${read.value.method}${read.value.sourceAddress}${read.value.requestId}`, "string");
+  }
+  assert.ok(unreadable > RUNS / 10);
+});
+
+test("the tables of Value and ListValue refer to each other", () => {
+  assert.equal(structValue.fields.find((field) => field.name === "list_value")?.message, listValue);
+  assert.equal(listValue.fields[0]?.message, structValue);
+});
