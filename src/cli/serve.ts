@@ -1,0 +1,78 @@
+// `svidgate serve`: the decision point itself, until a signal ends it.
+
+import { systemClock } from "../base/clock.ts";
+import { packageVersion } from "../base/package-root.ts";
+import { createLog } from "../telemetry/log.ts";
+import { writeStderr } from "../telemetry/stderr.ts";
+import { type Command, EXIT, reportProblems } from "./command.ts";
+import { readSettings } from "./settings.ts";
+
+/** The command. */
+export const serve: Command = {
+  name: "serve",
+  summary: "answer Envoy's ext_authz checks over gRPC",
+  usage: "--policy PATH [flags]",
+  examples: [
+    "svidgate serve --policy policies/",
+    "svidgate serve --policy bundle.tar.gz --listen unix:/run/svidgate.sock --audit file:/var/log/svidgate.jsonl",
+    "svidgate serve --policy policy.rego --data roles.json --on-error grpc_error",
+    "svidgate serve --policy policy.rego --set plugins.envoy_ext_authz_grpc.addr=:9191",
+  ],
+  configFlags: [
+    "policy",
+    "data",
+    "rego-version",
+    "entrypoint",
+    "listen",
+    "insecure-listen",
+    "listener",
+    "workers",
+    "admin",
+    "on-error",
+    "dry-run",
+    "decision-cache",
+    "audit",
+    "log-level",
+  ],
+  flags: [],
+  maxPositionals: 0,
+  async run(args, ports) {
+    const resolved = readSettings(args, ports);
+    if (!resolved.ok) return reportProblems(ports, resolved.problems);
+    const { settings } = resolved;
+    // PERF: the listener and its packages load only for the command that needs them.
+    const { startApp } = await import("../app.ts");
+    const log = createLog({ level: settings.logLevel, write: writeStderr, clock: systemClock });
+    const started = await startApp(settings, { clock: systemClock, log });
+    if (!started.ok) return reportProblems(ports, started.problems);
+    const { app } = started;
+    log.info("serving", {
+      version: packageVersion(),
+      address: app.address,
+      admin: app.adminAddress ?? "off",
+      revision: app.policy.revision,
+      entrypoint: app.policy.entrypoint,
+      onError: settings.onError,
+      dryRun: settings.dryRun,
+    });
+    if (settings.dryRun) log.warn("dry run: every answer is an allow");
+
+    let reloading = Promise.resolve();
+    ports.onSignal("SIGHUP", () => {
+      // One at a time, in order: the last signal's files are the ones in force at the end.
+      reloading = reloading.then(async () => void (await app.reload()));
+    });
+    const signal = await new Promise<string>((resolve) => {
+      for (const name of ["SIGTERM", "SIGINT"] as const) ports.onSignal(name, () => resolve(name));
+    });
+    log.info("draining", { signal, lameDuckMs: settings.lameDuckMs, graceMs: settings.graceMs });
+    // A second signal means now.
+    const impatient = new Promise<"now">((resolve) => {
+      for (const name of ["SIGTERM", "SIGINT"] as const) ports.onSignal(name, () => resolve("now"));
+    });
+    if ((await Promise.race([app.drain(), impatient])) === "now") await app.close();
+    log.info("stopped");
+    log.flush();
+    return EXIT.fine;
+  },
+};

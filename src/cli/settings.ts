@@ -1,0 +1,12 @@
+// Flags, `--set` and the environment of one command line → settings, or every problem.
+
+import { loadConfig } from "../config/load.ts";
+import { type ResolvedSettings, resolveSettings } from "../config/settings.ts";
+import type { ParsedArguments } from "./arguments.ts";
+import type { CliPorts } from "./command.ts";
+
+/** Reads the configuration that a command was given. */
+export function readSettings(args: ParsedArguments, ports: CliPorts): ResolvedSettings {
+  const loaded = loadConfig({ flags: args.config, set: args.set, env: ports.env });
+  return loaded.ok ? resolveSettings(loaded.config, loaded.given) : loaded;
+}
