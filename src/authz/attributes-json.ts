@@ -5,6 +5,7 @@
 
 import { type Field, Kind, type MessageTable } from "../base/protobuf-table.ts";
 import { WireReader } from "../base/protobuf-wire.ts";
+import { quoteJson } from "../policy/byte-text.ts";
 import { struct } from "./check-request-fields.ts";
 import { toGoNumberText } from "./go-number.ts";
 
@@ -26,13 +27,6 @@ export function toAttributesJson(
 ): string {
   return new JsonWriter(bytes, start, override).message(table, end);
 }
-
-/** JSON text of a string. PERF: most strings need no escape, and a test is cheaper than JSON.stringify. */
-export function quote(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON's list of characters that must be escaped
-const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 class JsonWriter {
   readonly #wire: WireReader;
@@ -129,7 +123,7 @@ class JsonWriter {
     for (let at = start; at < stop; at++) {
       const byte = bytes[at] as number;
       if (byte < 0x20 || byte === 0x22 || byte === 0x5c || byte >= 0x80) {
-        return quote(bytes.toString("utf8", start, stop));
+        return quoteJson(bytes.toString("utf8", start, stop));
       }
     }
     return `"${bytes.toString("latin1", start, stop)}"`;

@@ -7,7 +7,8 @@ import { scanMessage } from "../base/protobuf-scan.ts";
 import type { MessageTable } from "../base/protobuf-table.ts";
 import { WireReader } from "../base/protobuf-wire.ts";
 import { fail, ok, type Result } from "../base/result.ts";
-import { type FieldOverride, quote, toAttributesJson } from "./attributes-json.ts";
+import { quoteJson } from "../policy/byte-text.ts";
+import { type FieldOverride, toAttributesJson } from "./attributes-json.ts";
 import { attributeContext, checkRequest, httpRequest } from "./check-request-fields.ts";
 import { ABSENT, fieldNumbers, findField, indexFields, type Range, readText, readUint32 } from "./message-range.ts";
 import { readHeaderMap, StringMap } from "./request-headers.ts";
@@ -157,7 +158,7 @@ export class CheckRequest {
   }
 
   #headersFromMap(): FieldOverride {
-    const pairs = [...this.#rawHeaders()].map(([name, value]) => `${quote(name)}:${quote(value)}`);
+    const pairs = [...this.#rawHeaders()].map(([name, value]) => `${quoteJson(name)}:${quoteJson(value)}`);
     return { table: httpRequest, field: "headers", json: () => `{${pairs.join(",")}}` };
   }
 
