@@ -20,18 +20,18 @@ export function fromByteText(byteText: string): string {
 /** Decodes UTF-8; every byte that is not part of a character becomes U+FFFD, one each (Go's `utf8.DecodeRune`). */
 export function decodeUtf8(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString("utf8");
-  let text = "";
-  let good = 0;
+  // PERF: one buffer, three bytes for each byte at worst: a body of bad bytes stays linear in time and memory.
+  const text = Buffer.allocUnsafe(bytes.length * REPLACEMENT.length);
+  let end = 0;
   for (let at = 0; at < bytes.length; ) {
     const length = characterLength(bytes, at);
-    if (length > 0) at += length;
-    else {
-      text += `${bytes.toString("utf8", good, at)}\ufffd`;
-      good = ++at;
-    }
+    end += length > 0 ? bytes.copy(text, end, at, at + length) : REPLACEMENT.copy(text, end);
+    at += Math.max(length, 1);
   }
-  return text + bytes.toString("utf8", good);
+  return text.toString("utf8", 0, end);
 }
+
+const REPLACEMENT = Buffer.from("\ufffd");
 
 /** The number of bytes of the character at `at`, or 0 when there is none (RFC 3629 §4). */
 function characterLength(bytes: Buffer, at: number): number {
@@ -88,3 +88,10 @@ export function quoteCharacter(character: string): string {
 }
 
 const hexEscape = (code: number): string => `\\x${code.toString(16).padStart(2, "0")}`;
+
+/** The text without the characters of `set` at its end. PERF: a regular expression would try every run of them (O(n²)). */
+export function trimEndOf(text: string, set: string): string {
+  let end = text.length;
+  while (end > 0 && set.includes(text[end - 1] as string)) end--;
+  return text.slice(0, end);
+}

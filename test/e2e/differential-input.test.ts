@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { parseProtoDescriptor } from "../../src/policy/body/proto-descriptor.ts";
 import { ask, comparable, FAMILIES } from "../support/differential-families.ts";
 import { type OpaEnvoyPlugin, type PluginAnswer, pluginMissing, startPlugin } from "../support/opa-envoy-plugin.ts";
@@ -39,7 +40,10 @@ test("generated requests get the plugin's input document or its refusal", { skip
           const want = await plugin.ask(request);
           kinds[want.kind] = (kinds[want.kind] ?? 0) + 1;
           const got = ask(request, parsed.value);
-          if (isMidPart(request, want)) continue;
+          if (isMidPart(request, want) && !isDeepStrictEqual(comparable(got), comparable(want))) {
+            kinds["known difference"] = (kinds["known difference"] ?? 0) + 1;
+            continue;
+          }
           if (recordPath !== undefined && request.length < 1500) {
             const row = { family, request: Buffer.from(request).toString("base64"), want };
             appendFileSync(recordPath, `${JSON.stringify(row)}\n`);

@@ -15,6 +15,8 @@ const MSIE_ESCAPABLE = /[()<>@,;:\\"/[\]?=]/;
 /** Unicode's White_Space in UTF-8 bytes. */
 const SPACE =
   /^(?:[\t\n\v\f\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)+/;
+const SPACE_AT_END =
+  /(?:[\t\n\v\f\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)$/;
 
 /** Parses a `Content-Type` or `Content-Disposition` value. The detail of `request_malformed` is Go's sentence. */
 export function parseMediaType(value: string): Result<MediaType, "request_malformed"> {
@@ -141,13 +143,10 @@ function trimStart(text: string): string {
 }
 
 function trimSpace(text: string): string {
-  let end = trimStart(text);
+  let rest = trimStart(text);
   for (;;) {
-    const shorter = end.replace(
-      /(?:[\t\n\v\f\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)$/,
-      "",
-    );
-    if (shorter === end) return end;
-    end = shorter;
+    const space = SPACE_AT_END.exec(rest.slice(-3));
+    if (space === null) return rest;
+    rest = rest.slice(0, -space[0].length);
   }
 }

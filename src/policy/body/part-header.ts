@@ -2,7 +2,7 @@
 // keys in canonical case, the same refusals. Works on byte texts.
 
 import { fail, ok, type Result } from "../../base/result.ts";
-import { quoteGo } from "../byte-text.ts";
+import { quoteGo, trimEndOf } from "../byte-text.ts";
 
 /** A part's header: values by canonical name (first one only), and where the part's body starts. */
 export interface PartHeader {
@@ -78,4 +78,4 @@ function canonicalKey(key: string): string | undefined {
   return key.toLowerCase().replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 }
 
-const trim = (line: string): string => line.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
+const trim = (line: string): string => trimEndOf(line.replace(/^[ \t]+/, ""), " \t");

@@ -2,7 +2,7 @@
 // Works on byte texts.
 
 import { fail, ok, type Result } from "../../base/result.ts";
-import { quoteGo } from "../byte-text.ts";
+import { quoteGo, trimEndOf } from "../byte-text.ts";
 
 /** SPEC: bufio's default buffer: a line that fills it without a line feed ends the reading with an error. */
 export const MAX_LINE_BYTES = 4096;
@@ -33,7 +33,7 @@ export function decodeQuotedPrintable(text: string, ended = true): Result<string
 }
 
 function decodeLine(line: string, last: boolean): Result<string, "request_malformed"> {
-  let content = line.replace(/[\n\r \t]+$/, "");
+  let content = trimEndOf(line, "\n\r \t");
   if (content.endsWith("=")) {
     const after = line.slice(content.length).replace(/^[ \t]+/, "");
     content = content.slice(0, -1);
