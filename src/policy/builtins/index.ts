@@ -3,14 +3,17 @@
 
 import type { Builtin, BuiltinFamily } from "./builtin.ts";
 import { cryptoBuiltins } from "./crypto.ts";
+import { graphBuiltins } from "./graph.ts";
 import { jwtBuiltins } from "./jwt.ts";
 import { netBuiltins } from "./net.ts";
 import { numberBuiltins } from "./numbers.ts";
 import { objectBuiltins } from "./object.ts";
 import { regexBuiltins } from "./regex.ts";
+import { semverBuiltins } from "./semver.ts";
 import { sprintfBuiltins } from "./sprintf.ts";
 import { stringBuiltins } from "./strings.ts";
 import { timeBuiltins } from "./time.ts";
+import { unitBuiltins } from "./units.ts";
 import { urlQueryBuiltins } from "./url-query.ts";
 import { uuidBuiltins } from "./uuid.ts";
 
@@ -18,14 +21,17 @@ export { type Builtin, type BuiltinContext, BuiltinError } from "./builtin.ts";
 
 const FAMILIES: readonly BuiltinFamily[] = [
   cryptoBuiltins,
+  graphBuiltins,
   jwtBuiltins,
   netBuiltins,
   numberBuiltins,
   objectBuiltins,
   regexBuiltins,
+  semverBuiltins,
   sprintfBuiltins,
   stringBuiltins,
   timeBuiltins,
+  unitBuiltins,
   urlQueryBuiltins,
   uuidBuiltins,
 ];

@@ -1,4 +1,4 @@
-// `regex.split`, `regex.replace` and `regex.find_n` in RE2 syntax, as Go's regexp. SECURITY: patterns and texts may both
+// `regex.split`, `regex.replace` and `regex.find_n` in RE2 syntax, as Go's regexp; `glob.quote_meta`. SECURITY: patterns and texts may both
 // come from requests, so the engine is re2js, whose time is linear in the text; JavaScript's RegExp is not, and it speaks
 // another syntax.
 
@@ -124,9 +124,10 @@ function findN(pattern: string, text: string, limit: bigint): Value {
   return found;
 }
 
-/** `regex.split`, `regex.replace`, `regex.find_n`. */
+/** `regex.split`, `regex.replace`, `regex.find_n`, and `glob.quote_meta`. */
 export const regexBuiltins: BuiltinFamily = {
   "regex.split": (args) => split(stringOperand(args, 0), stringOperand(args, 1)),
   "regex.replace": (args) => replace(stringOperand(args, 0), stringOperand(args, 1), stringOperand(args, 2)),
   "regex.find_n": (args) => findN(stringOperand(args, 0), stringOperand(args, 1), int64Operand(args, 2)),
+  "glob.quote_meta": (args) => stringOperand(args, 0).replace(/[*?\\[\]{}]/g, "\\$&"),
 };

@@ -1,0 +1,118 @@
+// No argument may make a builtin allocate or compute without bound: each of these is refused at once, as a BuiltinError.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { BuiltinError, findBuiltin } from "../../../../src/policy/builtins/index.ts";
+import { RegoNumber, RegoObject, RegoSet, type Value } from "../../../../src/policy/value.ts";
+
+const call = (name: string, ...args: Value[]): Value | undefined =>
+  findBuiltin(name)?.(args, { nowUnixNs: 1_700_000_000_000_000_000n, memo: new Map() });
+
+const number = (value: number | bigint): RegoNumber => RegoNumber.of(value);
+
+const REFUSED: readonly (readonly [what: string, builtin: string, ...args: Value[]])[] = [
+  ["a field of five million spaces", "sprintf", "%1000000d".repeat(5), [1, 1, 1, 1, 1].map(number)],
+  ["one argument padded again and again", "sprintf", "%1000000[1]d".repeat(5), [number(1)]],
+  ["extra arguments beyond the limit", "sprintf", "", ["x".repeat(5_000_000)]],
+  ["an integer of 20,000 digits", "sprintf", "%b", [RegoNumber.parse("9".repeat(20_000))]],
+  ["the address of a big integer", "sprintf", "%p", [number(2n ** 70n)]],
+  ["all of IPv4", "net.cidr_expand", "0.0.0.0/0"],
+  ["all of IPv6", "net.cidr_expand", "::/0"],
+  ["one address more than the limit allows", "net.cidr_expand", "10.0.0.0/15"],
+  ["a million million pairs", "net.cidr_contains_matches", many("10.0.0.0/8", 2_000), many("10.0.0.1", 2_000)],
+  ["a range of a thousand million", "numbers.range_step", number(0), number(1_000_000_000), number(1)],
+  ["a range of 2^200", "numbers.range_step", number(0), number(2n ** 200n), number(1)],
+  ["one number more than the limit allows", "numbers.range_step", number(0), number(65_536), number(1)],
+  ["text times template", "regex.replace", "a".repeat(3_000), "a", "b".repeat(3_000)],
+  ["a pattern of 20,000 characters", "regex.find_n", "a".repeat(20_000), "a", number(-1)],
+  ["repetition of repetition", "regex.find_n", "((a{100}){100}){100}", "a", number(-1)],
+  ["a layout of 100,000 characters", "time.format", [number(0), "UTC", "2006".repeat(25_000)]],
+  ["a time of 100,000 characters", "time.parse_ns", "2006", "2".repeat(100_000)],
+  ["a duration of 10,000 characters", "time.parse_duration_ns", "1s".repeat(5_000)],
+  ["a change of 10^15 years", "time.add_date", number(0), number(10n ** 15n), number(0), number(0)],
+  ["an exponent of a million", "units.parse", "1e1000000"],
+  ["a version of 10,000 characters", "semver.compare", `1.0.0-${"a".repeat(10_000)}`, "1.0.0"],
+  ["a graph with 2^30 paths", "graph.reachable_paths", ladder(30), ["0"]],
+  ["10,001 parameters", "urlquery.decode_object", "a&".repeat(10_001)],
+  ["a token of two million characters", "io.jwt.decode", `${"a".repeat(2_000_000)}.e30.AA`],
+  ["JSON nested a hundred thousand deep", "io.jwt.decode", `${deepObject()}.e30.AA`],
+  ["a JWKS of 1,001 keys", "io.jwt.verify_rs256", "e30.e30.AA", JSON.stringify({ keys: new Array(1_001).fill({}) })],
+  ["a key text of two million characters", "io.jwt.verify_rs256", "e30.e30.AA", " ".repeat(2_000_000)],
+];
+
+/** Each rung leads to both sides of the next: the paths double with every rung. */
+function ladder(rungs: number): Value {
+  const entries = Array.from({ length: rungs * 2 }, (_, at): readonly [Value, Value] => {
+    const next = (Math.floor(at / 2) + 1) * 2;
+    return [`${at}`, [`${next}`, `${next + 1}`]];
+  });
+  return RegoObject.of(entries);
+}
+
+function many(text: string, count: number): Value {
+  return new Array<Value>(count).fill(text);
+}
+
+function deepObject(): string {
+  return Buffer.from(`${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`).toString("base64url");
+}
+
+/** Generous: the slowest of them takes 50 ms on a slow machine, and unbounded they would take minutes. */
+const TOO_LONG_MS = 2_000;
+
+describe("bounds", () => {
+  for (const [what, builtin, ...args] of REFUSED) {
+    it(`${builtin} refuses ${what}`, () => {
+      const start = performance.now();
+      assert.throws(() => call(builtin, ...args), BuiltinError);
+      assert.ok(performance.now() - start < TOO_LONG_MS);
+    });
+  }
+
+  const FAST: readonly (readonly [what: string, builtin: string, ...args: Value[]])[] = [
+    [
+      "a pattern that makes backtracking engines explode",
+      "regex.find_n",
+      "(a+)+$",
+      `${"a".repeat(20_000)}b`,
+      number(-1),
+    ],
+    ["nested stars", "regex.split", "((((a*)*)*)*)*b", "a".repeat(20_000)],
+    ["a needle that almost matches everywhere", "strings.count", "a".repeat(500_000), `${"a".repeat(250_000)}b`],
+    ["overlapping finds", "indexof_n", "a".repeat(60_000), "a".repeat(30_000)],
+    [
+      "a run that almost matches everywhere",
+      "object.subset",
+      many("a", 20_000),
+      [...(many("a", 10_000) as Value[]), "b"],
+    ],
+    [
+      "prefixes of many strings",
+      "strings.any_prefix_match",
+      RegoSet.of(distinct(20_000)),
+      RegoSet.of(distinct(20_000)),
+    ],
+    [
+      "numbers beyond 64 bits in pre-releases",
+      "semver.compare",
+      "1.0.0-9223372036854775808",
+      "1.0.0-9223372036854775809",
+    ],
+    ["a thousand networks that join", "net.cidr_merge", neighbours(2_000)],
+  ];
+  for (const [what, builtin, ...args] of FAST) {
+    it(`${builtin} stays fast on ${what}`, () => {
+      const start = performance.now();
+      assert.notEqual(call(builtin, ...args), undefined);
+      assert.ok(performance.now() - start < TOO_LONG_MS);
+    });
+  }
+});
+
+function distinct(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `/path/${at}`);
+}
+
+function neighbours(count: number): Value {
+  return Array.from({ length: count }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
+}
