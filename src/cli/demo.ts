@@ -48,7 +48,8 @@ export const demo: Command = {
       }
     });
     const out = (text: string): void => (stopped ? undefined : ports.out(text));
-    const running = runDemo(args, { ...ports, out }, workplace);
+    const err = (text: string): void => (stopped ? undefined : ports.err(text));
+    const running = runDemo(args, { ...ports, out, err }, workplace);
     // Interrupted, the rest of the demo fails on what was taken away from it: nobody waits for it, and it says no more.
     running.catch(() => undefined);
     try {
@@ -58,7 +59,7 @@ export const demo: Command = {
       ports.err(`svidgate: ${error.message}\n`);
       return EXIT.fault;
     } finally {
-      for (const problem of await workplace.close()) ports.err(`svidgate: cleaning up: ${problem.message}\n`);
+      for (const problem of await workplace.close(running)) ports.err(`svidgate: cleaning up: ${problem.message}\n`);
     }
   },
 };

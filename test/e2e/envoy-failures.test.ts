@@ -2,11 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { createWorld, envoysToTest, findLine, readAudit, type World } from "../support/envoy.ts";
+import { packageRoot } from "../../src/base/package-root.ts";
+import { parseYaml } from "../../src/base/yaml.ts";
+import type { JsonValue } from "../../src/cli/demo/envoy-config.ts";
+import { createWorld, envoysToTest, findLine, readAudit, type World, withChanges } from "../support/envoy.ts";
 import { ANSWERS } from "../support/envoy-policy.ts";
 import { type Serving, startServe } from "../support/serve.ts";
 
@@ -38,6 +42,26 @@ for (const { name, binary, skip } of await envoysToTest()) {
         assert.doesNotMatch(stdout + stderr, /\[(warning|error|critical)\]/, "nothing deprecated, nothing doubtful");
       });
     }
+
+    it("validates the SPIRE snippets of envoy/README.md, put where it says", async () => {
+      const readme = readFileSync(join(packageRoot(), "envoy", "README.md"), "utf8");
+      const [secrets, clusters, node] = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => {
+        const parsed = parseYaml(text);
+        assert.ok(parsed.ok, parsed.ok ? "" : parsed.detail);
+        return parsed.value as Record<string, JsonValue>;
+      });
+      const config = await world.config("sidecar", "unix:/run/nowhere.sock");
+      const tls = ["static_resources", "listeners", 0, "filter_chains", 0, "transport_socket", "typed_config"];
+      const minimum = { tls_params: { tls_minimum_protocol_version: "TLSv1_2" } };
+      const rotating = withChanges(config, tls, { common_tls_context: { ...minimum, ...secrets } });
+      const resources = rotating["static_resources"] as { clusters: JsonValue[] };
+      const whole = withChanges(rotating, ["static_resources"], {
+        clusters: [...resources.clusters, ...(clusters as unknown as JsonValue[])],
+      });
+      const file = await world.file("spire.json", JSON.stringify({ ...whole, ...node }));
+      const { stdout, stderr } = await run(binary, ["--mode", "validate", "-c", file]);
+      assert.match(stdout + stderr, /configuration '.*' OK/);
+    });
 
     it("answers 503 while svidgate is down and lets requests through when it is back, sidecar", async () => {
       const web = await world.authority.svid("/ns/shop/sa/web");

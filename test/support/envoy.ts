@@ -26,7 +26,7 @@ export interface TestedEnvoy {
 export async function envoysToTest(): Promise<readonly TestedEnvoy[]> {
   const found = await findEnvoy({
     named: process.env["ENVOY"] || undefined,
-    path: process.env["PATH"],
+    env: process.env,
     cacheFolder: join(packageRoot(), ".cache"),
     offline: true,
     say: () => undefined,
@@ -39,7 +39,7 @@ export async function envoysToTest(): Promise<readonly TestedEnvoy[]> {
   if (named === undefined) return [newest];
   const older = await findEnvoy({
     named,
-    path: undefined,
+    env: process.env,
     cacheFolder: "",
     offline: true,
     say: () => undefined,

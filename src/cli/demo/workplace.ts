@@ -5,6 +5,9 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+const SETTLE_MS = 5_000;
 
 /** A folder and a list of things to undo. */
 export interface Workplace {
@@ -14,8 +17,11 @@ export interface Workplace {
   file(name: string): string;
   /** Registers what undoes the last step; runs at once when the workplace is closed already. */
   onClose(undo: () => Promise<void> | void): void;
-  /** Undoes every step, the last one first, and removes the folder; gives what went wrong on the way. */
-  close(): Promise<readonly Error[]>;
+  /**
+   * Undoes every step, the last one first, waits a little for `work` that was interrupted and may still be writing, and
+   * removes the folder; gives what went wrong on the way.
+   */
+  close(work?: Promise<unknown>): Promise<readonly Error[]>;
 }
 
 /** Makes a workplace; `keep` leaves the folder behind at the end. */
@@ -34,8 +40,9 @@ export async function createWorkplace(prefix: string, keep: boolean): Promise<Wo
       problems.push(error instanceof Error ? error : new Error(String(error)));
     }
   };
-  const close = async (): Promise<readonly Error[]> => {
+  const close = async (work: Promise<unknown>): Promise<readonly Error[]> => {
     for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) await attempt(undo);
+    await settled(work);
     if (!keep) await attempt(() => rm(folder, { recursive: true, force: true }));
     process.off("exit", onExit);
     return problems;
@@ -48,9 +55,17 @@ export async function createWorkplace(prefix: string, keep: boolean): Promise<Wo
       if (closing === undefined) undos.push(undo);
       else void attempt(undo);
     },
-    close: () => {
-      closing ??= close();
+    close: (work = Promise.resolve()) => {
+      closing ??= close(work);
       return closing;
     },
   };
+}
+
+/** Waits until `work` has ended, well or not, but not for ever. */
+async function settled(work: Promise<unknown>): Promise<void> {
+  const waited = new AbortController();
+  const timeout = delay(SETTLE_MS, undefined, { signal: waited.signal }).catch(() => undefined);
+  await Promise.race([work.catch(() => undefined), timeout]);
+  waited.abort();
 }
