@@ -46,10 +46,11 @@ interface Part {
   body(): Result<string, "request_malformed">;
 }
 
-/** Where a part's body ends and the delimiter's line begins; undefined when the text ends first. */
+/** A part's body; `ended` is false when the text stopped before a delimiter did. */
 interface Span {
   readonly start: number;
-  readonly end: number | undefined;
+  readonly end: number;
+  readonly ended: boolean;
 }
 
 class PartReader {
@@ -111,7 +112,7 @@ class PartReader {
     const header = readPartHeader(this.#text, this.#at);
     if (!header.ok) return header.detail === END_OF_TEXT ? ok(undefined) : header;
     const span = this.#findEnd(header.value.bodyStart);
-    this.#at = span.end ?? this.#text.length;
+    this.#at = span.ended ? span.end : this.#text.length;
     const { values } = header.value;
     const encoding = values.get("Content-Transfer-Encoding") ?? "";
     return ok({
@@ -119,9 +120,8 @@ class PartReader {
       contentType: values.get("Content-Type") ?? "",
       body: () => {
         const text = this.#text.slice(span.start, span.end);
-        const ended = span.end !== undefined;
-        if (/^quoted-printable$/i.test(encoding)) return decodeQuotedPrintable(text, ended);
-        return ended ? ok(text) : refuse(CUT_OFF);
+        if (/^quoted-printable$/i.test(encoding)) return decodeQuotedPrintable(text, span.ended);
+        return span.ended ? ok(text) : refuse(CUT_OFF);
       },
     });
   }
@@ -129,16 +129,22 @@ class PartReader {
   #findEnd(start: number): Span {
     let from = start;
     if (this.#text.startsWith(this.#dashes, start)) {
-      if (this.#endsPart(start + this.#dashes.length)) return { start, end: start };
+      if (this.#endsPart(start + this.#dashes.length)) return { start, end: start, ended: true };
       from += this.#dashes.length;
     }
     const delimiter = this.#lineEnd + this.#dashes;
     for (;;) {
       const found = this.#text.indexOf(delimiter, from);
-      if (found < 0) return { start, end: undefined };
+      if (found < 0) return { start, end: this.#endOfData(from, delimiter), ended: false };
       from = found + delimiter.length;
-      if (this.#endsPart(from)) return { start, end: found };
+      if (this.#endsPart(from)) return { start, end: found, ended: true };
     }
+  }
+
+  /** Where the text ends but for the beginning of a delimiter: the plugin never reads that as data. */
+  #endOfData(from: number, delimiter: string): number {
+    const at = this.#text.lastIndexOf(delimiter.charAt(0));
+    return at >= from && delimiter.startsWith(this.#text.slice(at)) ? at : this.#text.length;
   }
 
   /** Whether what follows `--boundary` makes it a delimiter: white space, a line end, `--`, or the end of the text. */
