@@ -1,8 +1,8 @@
 // `crypto.{md5,sha1,sha256}`, `crypto.hmac.*` and `hex.*` over the UTF-8 bytes of strings.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { decodeUtf8 } from "../byte-text.ts";
 import { type Builtin, BuiltinError, type BuiltinFamily } from "./builtin.ts";
-import { fromUtf8 } from "./go-text.ts";
 import { stringOperand } from "./operands.ts";
 
 const digest =
@@ -36,7 +36,7 @@ function isEqualInConstantTime(a: string, b: string): boolean {
 
 function decodeHex(text: string): string {
   if (text.length % 2 !== 0 || !/^[0-9A-Fa-f]*$/.test(text)) throw new BuiltinError("not hexadecimal");
-  return fromUtf8(Buffer.from(text, "hex"));
+  return decodeUtf8(Buffer.from(text, "hex"));
 }
 
 /** Hashes, HMACs and hexadecimal. */

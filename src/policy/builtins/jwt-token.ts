@@ -1,8 +1,8 @@
 // Takes a JWT apart (RFC 7519, JWS compact serialisation) as OPA does. Nothing here says that a token can be trusted.
 
+import { decodeUtf8 } from "../byte-text.ts";
 import { parseValue, RegoObject, type Value, ValueSyntaxError } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
-import { fromUtf8 } from "./go-text.ts";
 import { isArray } from "./operands.ts";
 
 /** Longest token that is looked at; Envoy's own limit on all headers together is below this by far. */
@@ -58,7 +58,7 @@ export function parseJson(text: string): Value {
 
 /** The JSON object in a base64url part of a token. */
 export function decodeObject(part: string): RegoObject {
-  const value = parseJson(fromUtf8(decodeBase64Url(part)));
+  const value = parseJson(decodeUtf8(decodeBase64Url(part)));
   if (!(value instanceof RegoObject)) throw new BuiltinError("decoded JSON is no object");
   return value;
 }

@@ -1,10 +1,10 @@
 // `io.jwt.decode`, `io.jwt.verify_*` and `io.jwt.decode_verify` (v1/topdown/tokens.go). Signing is not here.
 // All of node:crypto's calls are synchronous, as a builtin must be.
 
+import { decodeUtf8 } from "../byte-text.ts";
 import { RegoObject, type Value } from "../value.ts";
 import { type Builtin, type BuiltinContext, BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { toHmacKey } from "./crypto.ts";
-import { fromUtf8 } from "./go-text.ts";
 import { areClaimsMet, parseConstraints, type TokenConstraints } from "./jwt-constraints.ts";
 import { loadKeys, type SignatureScheme, verifyHmac, verifySignature } from "./jwt-signature.ts";
 import {
@@ -41,7 +41,7 @@ function decode(token: string): Value {
   // Some encoders put the inner token in quotes.
   if (cty === "JWT")
     return decode(
-      fromUtf8(payload)
+      decodeUtf8(payload)
         .replace(/^["']+/, "")
         .replace(/["']+$/, ""),
     );
@@ -98,7 +98,7 @@ function decodeVerify(token: string, object: RegoObject, { nowUnixNs }: BuiltinC
       const payload = decodeObject(parts.payload);
       return areClaimsMet(payload, constraints) ? [true, decodedHeader, payload] : unverified();
     }
-    current = fromUtf8(decodeBase64Url(parts.payload));
+    current = decodeUtf8(decodeBase64Url(parts.payload));
   }
 }
 

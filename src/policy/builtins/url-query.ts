@@ -1,8 +1,8 @@
 // `urlquery.*` as Go's net/url: `+` for space, upper-case escapes, keys sorted on encoding, and no `;` as separator.
 
+import { decodeUtf8 } from "../byte-text.ts";
 import { compareStrings, RegoObject, RegoSet, toJson, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
-import { fromUtf8 } from "./go-text.ts";
 import { isArray, objectOperand, stringOperand } from "./operands.ts";
 
 /** Go's own limit on the parameters of one query. */
@@ -34,7 +34,7 @@ function unescapeQuery(text: string): string {
       at += 2;
     }
   }
-  return fromUtf8(Uint8Array.from(bytes));
+  return decodeUtf8(Buffer.from(bytes));
 }
 
 const VALUES = "values must be string, array[string], or set[string]";
