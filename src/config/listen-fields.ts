@@ -1,0 +1,88 @@
+// Fields of the sockets: who may connect where, and how much may come. See `fields.ts`.
+
+import { bytes, type Field, fileMode, flag, integer, oneOf, text } from "./field.ts";
+
+const MIB = 1024 ** 2;
+
+/** Parser, default and documentation of each. */
+export const LISTEN_FIELDS = {
+  listen: {
+    key: "svidgate.listen",
+    flag: "listen",
+    placeholder: "ADDR",
+    fallback: "127.0.0.1:9191",
+    parse: text,
+    kind: "`host:port` or `unix:/path`",
+    doc: "address of the ext_authz listener",
+  },
+  opaAddr: {
+    key: "plugins.envoy_ext_authz_grpc.addr",
+    fallback: undefined,
+    parse: text,
+    kind: "`host:port`, `grpc://host:port` or `unix:///path`",
+    doc: "OPA's key for the listener's address; set, it wins over the default of `svidgate.listen` and may be any address without `--insecure-listen`",
+  },
+  insecureListen: {
+    key: "svidgate.insecure_listen",
+    flag: "insecure-listen",
+    fallback: "false",
+    parse: flag,
+    kind: "boolean",
+    doc: "allow a non-loopback TCP address without TLS; whoever reaches it may ask",
+  },
+  unixSocketMode: {
+    key: "svidgate.unix_socket_mode",
+    fallback: "0660",
+    parse: fileMode,
+    kind: "octal mode",
+    doc: "permissions of the unix socket",
+  },
+  listener: {
+    key: "svidgate.listener",
+    flag: "listener",
+    placeholder: "grpc-js",
+    fallback: "grpc-js",
+    parse: oneOf("grpc-js", "line-rate"),
+    kind: "`grpc-js`",
+    doc: "the HTTP/2 server (`line-rate` is not built yet)",
+  },
+  workers: {
+    key: "svidgate.workers",
+    flag: "workers",
+    placeholder: "N",
+    fallback: "1",
+    parse: integer(1, 256),
+    kind: "whole number",
+    doc: "processes that decide (more than 1 is not built yet)",
+  },
+  maxRequestBytes: {
+    key: "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size",
+    fallback: "4194304",
+    parse: bytes(1024, 256 * MIB),
+    kind: "size",
+    doc: "largest CheckRequest; a larger one ends with RESOURCE_EXHAUSTED",
+  },
+  maxConnections: {
+    key: "svidgate.limits.max_connections",
+    fallback: "10000",
+    parse: integer(1, 1_000_000),
+    kind: "whole number",
+    doc: "open connections; further ones are closed at once and counted",
+  },
+  maxConcurrentStreams: {
+    key: "svidgate.limits.max_concurrent_streams",
+    fallback: "1024",
+    parse: integer(1, 1_000_000),
+    kind: "whole number",
+    doc: "checks in flight on one connection",
+  },
+  admin: {
+    key: "svidgate.admin",
+    flag: "admin",
+    placeholder: "ADDR|off",
+    fallback: "127.0.0.1:8282",
+    parse: text,
+    kind: "`host:port` or `off`",
+    doc: "address of the read-only admin port (health, metrics, status)",
+  },
+} as const satisfies Readonly<Record<string, Field<unknown>>>;

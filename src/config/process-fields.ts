@@ -1,0 +1,21 @@
+// Fields of the process: how it ends. See `fields.ts`.
+
+import { duration, type Field } from "./field.ts";
+
+/** Parser, default and documentation of each. */
+export const PROCESS_FIELDS = {
+  lameDuckMs: {
+    key: "svidgate.drain.lame_duck",
+    fallback: "5s",
+    parse: duration(0, 600_000),
+    kind: "duration",
+    doc: "time between NOT_SERVING and the end of new connections on SIGTERM",
+  },
+  graceMs: {
+    key: "svidgate.drain.grace",
+    fallback: "20s",
+    parse: duration(0, 600_000),
+    kind: "duration",
+    doc: "time for checks in flight to finish on SIGTERM",
+  },
+} as const satisfies Readonly<Record<string, Field<unknown>>>;
