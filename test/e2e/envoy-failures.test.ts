@@ -102,16 +102,17 @@ for (const { name, binary, skip } of await envoysToTest()) {
 
     it("answers 503 when the decision takes longer than the timeout, and the late answer is a deny", async () => {
       const serving = await serve("127.0.0.1:0");
-      const envoy = await world.startEnvoy(binary, await world.config("ingress", serving.address));
+      const envoy = await world.startEnvoy(binary, await world.config("ingress", serving.address, "0.2s"));
       const reached = world.upstream.requests();
       const startMs = performance.now();
       const answer = await world.call(envoy, { path: "/slow" });
       const tookMs = performance.now() - startMs;
       assert.ok(answer.ok && answer.status === 503, JSON.stringify(answer));
-      assert.ok(tookMs < 1000, `answered after ${tookMs} ms`);
       const event = await findLine(() => readAudit(world), answer.headers["x-request-id"]);
       assert.ok(["deadline_exceeded", "cancelled"].includes(String(event["reason"])), String(event["reason"]));
-      assert.ok(Number(event["evaluation_us"]) > 200_000, "the policy really ran longer than that");
+      const evaluationMs = Number(event["evaluation_us"]) / 1000;
+      assert.ok(evaluationMs > 200, "the policy really ran longer than that");
+      assert.ok(tookMs < evaluationMs, `Envoy answered after ${tookMs} ms, the policy took ${evaluationMs} ms`);
       assert.equal(world.upstream.requests(), reached);
 
       const next = await world.call(envoy, { path: "/yes" });

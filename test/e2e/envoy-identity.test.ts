@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import type { Envoy } from "../../src/cli/demo/envoy-process.ts";
 import { createTestAuthority } from "../support/ca.ts";
-import { createWorld, envoysToTest, type World, withChanges } from "../support/envoy.ts";
+import { createWorld, EXT_AUTHZ, envoysToTest, type World, withChanges } from "../support/envoy.ts";
 import { ANSWERS } from "../support/envoy-policy.ts";
 import { startServe } from "../support/serve.ts";
 
@@ -29,8 +29,7 @@ for (const { name, binary, skip } of await envoysToTest()) {
       ]);
       world.onClose(() => serving.kill());
       const config = await world.config("sidecar", socket);
-      const filter = ["static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config"];
-      const raw = withChanges(config, [...filter, "http_filters", 0, "typed_config"], { encode_raw_headers: true });
+      const raw = withChanges(config, EXT_AUTHZ, { encode_raw_headers: true });
       envoy = await world.startEnvoy(binary, config);
       rawEnvoy = await world.startEnvoy(binary, raw);
     });

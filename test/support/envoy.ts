@@ -58,14 +58,23 @@ export interface World {
   readonly authority: TestAuthority;
   readonly upstream: Upstream;
   file(name: string, content: string): Promise<string>;
-  /** A shipped configuration for this world; `svidgate` is where checks go. */
-  config(name: "sidecar" | "ingress", svidgate: string): Promise<EnvoyConfig>;
+  /**
+   * A shipped configuration for this world; `svidgate` is where checks go. A check may take 2 s unless told otherwise, so
+   * that a busy machine fails no test that is about something else.
+   */
+  config(name: "sidecar" | "ingress", svidgate: string, checkTimeout?: string): Promise<EnvoyConfig>;
   startEnvoy(binary: string, config: EnvoyConfig): Promise<Envoy>;
   /** One request to Envoy over TLS. */
   call(envoy: Envoy, request: Partial<HttpRequest>, certificate?: IssuedCertificate): Promise<Answer>;
   onClose(undo: () => Promise<void> | void): void;
   close(): Promise<void>;
 }
+
+/** Where the ext_authz filter's options are, in both configurations. */
+export const EXT_AUTHZ: readonly (string | number)[] = [
+  ...["static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config"],
+  ...["http_filters", 0, "typed_config"],
+];
 
 const LISTENER = { sidecar: "inbound", ingress: "edge" } as const;
 
@@ -92,11 +101,13 @@ export async function createWorld(): Promise<World> {
     authority,
     upstream,
     file,
-    config: (name, svidgate) => {
+    config: async (name, svidgate, checkTimeout = "2s") => {
       listener = LISTENER[name];
+      const timed = (config: EnvoyConfig): EnvoyConfig =>
+        withChanges(config, [...EXT_AUTHZ, "grpc_service"], { timeout: checkTimeout });
       const common = { "0.0.0.0": "127.0.0.1" };
       if (name === "sidecar") {
-        return readShippedConfig("sidecar", {
+        const sidecar = await readShippedConfig("sidecar", {
           ports: { 15006: 0, 15000: 0, 8080: upstream.port },
           texts: {
             ...common,
@@ -106,8 +117,9 @@ export async function createWorld(): Promise<World> {
             "/etc/svidgate/tls/bundle.pem": bundle,
           },
         });
+        return timed(sidecar);
       }
-      return readShippedConfig("ingress", {
+      const ingress = await readShippedConfig("ingress", {
         ports: { 8443: 0, 9901: 0, 8080: upstream.port, 9191: portOf(svidgate) },
         texts: {
           ...common,
@@ -116,6 +128,7 @@ export async function createWorld(): Promise<World> {
           "/etc/svidgate/tls/clients.pem": bundle,
         },
       });
+      return timed(ingress);
     },
     startEnvoy: async (binary, config) => {
       const own = join(folder, `envoy-${envoys++}`);

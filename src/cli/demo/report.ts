@@ -98,16 +98,19 @@ export function toCounters(ours: DecisionCounts, envoy: EnvoyCounts | undefined)
 export function toNextSteps(audited: ReadonlyMap<string, AuditedDecision>, kept: string | undefined): string {
   const denial = [...audited.values()].find(({ reason }) => reason === "policy_denied");
   const steps = [
-    ["policies/service-allow-list/", "the first policy: policy.rego, data.json, and its tests"],
-    ["envoy/sidecar.yaml", "the Envoy configuration that the demo uses, each option with its reason"],
-    ["svidgate serve --policy policies/service-allow-list", "svidgate by itself, on 127.0.0.1:9191"],
-    ["svidgate check --policy policies/service-allow-list --path /orders/7", "one decision, explained"],
+    ["the first policy, its data and tests", "policies/service-allow-list/"],
+    ["the Envoy configuration, with reasons", "envoy/sidecar.yaml"],
+    [
+      "one decision, explained",
+      `svidgate check --policy policies/namespace-roles --path /orders/7 --principal ${CALLERS.web.id}`,
+    ],
+    ["svidgate by itself, on 127.0.0.1:9191", "svidgate serve --policy policies/namespace-roles"],
     kept === undefined
-      ? ["svidgate demo --keep", "leaves configuration, certificates, logs and audit events behind"]
-      : [kept, "configuration, certificates, Envoy's log and audit events of this run"],
+      ? ["keys, logs, audit events of a run", "svidgate demo --keep"]
+      : ["keys, logs, audit events of this run", kept],
   ] as const;
   const width = Math.max(...steps.map(([what]) => what.length));
-  const next = steps.map(([what, why]) => `  ${what.padEnd(width)}  ${why}`).join("\n");
+  const next = steps.map(([what, where]) => `  ${what.padEnd(width)}  ${where}`).join("\n");
   const example = denial === undefined ? "" : `\nan audit event\n  ${denial.line}\n`;
   return `${example}\nwhere to look next\n${next}\n\n`;
 }

@@ -70,7 +70,7 @@ it("decides every request as expected, without an Envoy, and leaves nothing behi
 
 it("keeps its files with --keep and says where, in a folder of the user's alone", async () => {
   const { code, out } = await runDemo(["--direct", "--keep"]);
-  const folder = /^ {2}(\/\S*svidgate-demo-\S+) /m.exec(out)?.[1] ?? "";
+  const folder = / {2}(\/\S*svidgate-demo-\S+)$/m.exec(out)?.[1] ?? "";
   try {
     assert.equal(code, 0);
     assert.equal(dirname(folder), temporary);
