@@ -1,7 +1,7 @@
 // `io.jwt.decode`, `io.jwt.verify_*` and `io.jwt.decode_verify` (v1/topdown/tokens.go). Signing is not here.
 // All of node:crypto's calls are synchronous, as a builtin must be.
 
-import { decodeUtf8 } from "../byte-text.ts";
+import { decodeUtf8, trimEndOf } from "../byte-text.ts";
 import { RegoObject, type Value } from "../value.ts";
 import { type Builtin, type BuiltinContext, BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { toHmacKey } from "./crypto.ts";
@@ -31,6 +31,10 @@ function schemeOf(alg: string, mode: SignatureScheme["mode"]): SignatureScheme |
   return { family: FAMILIES[family], hash: HASHES[size], mode };
 }
 
+/** Some encoders put the inner token in quotes, and OPA drops all that there are. */
+const unquoted = (text: string): string => trimEndOf(text.replace(/^["']+/, ""), QUOTES);
+const QUOTES = `"'`;
+
 /** `[header, payload, signature in hexadecimal]`, unverified; a token within a token is opened. */
 function decode(token: string): Value {
   const parts = splitToken(token);
@@ -38,13 +42,7 @@ function decode(token: string): Value {
   const payload = decodeBase64Url(parts.payload);
   const cty = header.get("cty");
   if (cty !== undefined && typeof cty !== "string") throw new BuiltinError("cty: must be a string");
-  // Some encoders put the inner token in quotes.
-  if (cty === "JWT")
-    return decode(
-      decodeUtf8(payload)
-        .replace(/^["']+/, "")
-        .replace(/["']+$/, ""),
-    );
+  if (cty === "JWT") return decode(unquoted(decodeUtf8(payload)));
   return [header, decodeObject(parts.payload), decodeBase64Url(parts.signature).toString("hex")];
 }
 

@@ -55,22 +55,26 @@ function candidates(value: Value): readonly Candidate[] {
   return [];
 }
 
-function containsText(outer: Network, text: string): boolean {
+/** Whether a network holds what `text` names, an address or a network; the text is read once for all networks. */
+function containmentOf(text: string): (outer: Network) => boolean {
   const address = parseAddress(text);
-  return address === undefined ? containsNetwork(outer, networkOf(text)) : containsAddress(outer, address);
+  if (address !== undefined) return (outer) => containsAddress(outer, address);
+  const network = networkOf(text);
+  return (outer) => containsNetwork(outer, network);
 }
 
 /** Most pairs that are compared; both operands may come from a request, and their product is the work. */
-const MAX_PAIRS = 1_000_000;
+const MAX_PAIRS = 250_000;
 
 function containsMatches(outers: readonly Candidate[], inners: readonly Candidate[]): Value {
   if (outers.length * inners.length > MAX_PAIRS) throw new BuiltinError("net.cidr_contains_matches: too many pairs");
   const matches: Value[] = [];
   // With nothing to compare to, OPA does not even read the networks.
-  if (inners.length === 0) return RegoSet.of(matches);
+  if (outers.length === 0 || inners.length === 0) return RegoSet.of(matches);
+  const targets = inners.map(({ text, index }) => ({ isIn: containmentOf(text), index }));
   for (const outer of outers) {
     const network = networkOf(outer.text);
-    for (const inner of inners) if (containsText(network, inner.text)) matches.push([outer.index, inner.index]);
+    for (const { isIn, index } of targets) if (isIn(network)) matches.push([outer.index, index]);
     if (matches.length > MAX_RESULT_ELEMENTS) throw new BuiltinError("net.cidr_contains_matches: too many matches");
   }
   return RegoSet.of(matches);

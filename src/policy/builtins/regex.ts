@@ -84,28 +84,46 @@ function split(pattern: string, text: string): string[] {
   return parts;
 }
 
-/** Go's replacement template: `$1`, `$name`, `${name}` and `$$`; anything else behind `$` is itself. */
-function expand(template: string, match: Match, names: ReadonlyMap<string, number>): string {
-  return template.replace(/\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))?/gu, (whole, braced, bare) => {
-    if (whole === "$$" || whole === "$") return "$";
-    const name: string = braced ?? bare;
-    const isNumber = /^(?:0|[1-9][0-9]{0,7})$/.test(name);
-    const group = isNumber ? Number(name) : names.get(name);
-    return (group === undefined ? null : match.groups[group]) ?? "";
-  });
+/** Literal text, or the number of a group. */
+type TemplatePart = string | number;
+
+/**
+ * Go's replacement template: `$1`, `$name`, `${name}` and `$$`; anything else behind `$` is itself, and a name that no
+ * group has is nothing. SECURITY: read once and not per match, or template and text of one request would multiply.
+ */
+function parseTemplate(template: string, names: ReadonlyMap<string, number>): readonly TemplatePart[] {
+  const parts: TemplatePart[] = [];
+  let literal = 0;
+  for (const match of template.matchAll(/\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))?/gu)) {
+    parts.push(template.slice(literal, match.index));
+    literal = match.index + match[0].length;
+    const name = match[1] ?? match[2];
+    const group = name === undefined ? "$" : /^(?:0|[1-9][0-9]{0,7})$/.test(name) ? Number(name) : names.get(name);
+    if (group !== undefined) parts.push(group);
+  }
+  parts.push(template.slice(literal));
+  return parts.filter((part) => part !== "");
 }
+
+const expand = (parts: readonly TemplatePart[], { groups }: Match): string =>
+  parts.map((part) => (typeof part === "string" ? part : (groups[part] ?? ""))).join("");
+
+/** Parts and groups, times matches, that one call may take; a template of a thousand groups may stand for nothing. */
+const MAX_EXPANSIONS = 4_194_304;
 
 function replace(text: string, pattern: string, template: string): string {
   const compiled = compilePattern(pattern);
-  const names = new Map(Object.entries(compiled.namedGroups()));
+  const parsed = parseTemplate(template, new Map(Object.entries(compiled.namedGroups())));
   const parts: string[] = [];
   let length = 0;
+  let expansions = 0;
   let end = 0;
   for (const match of findMatches(compiled, text, true)) {
-    const replacement = expand(template, match, names);
+    const replacement = expand(parsed, match);
     length += match.start - end + replacement.length;
-    // SECURITY: text and template from one request would otherwise multiply.
-    if (length > MAX_RESULT_CHARS) throw new BuiltinError("regex.replace: result too long");
+    expansions += parsed.length + match.groups.length;
+    if (length > MAX_RESULT_CHARS || expansions > MAX_EXPANSIONS)
+      throw new BuiltinError("regex.replace: result too long");
     parts.push(text.slice(end, match.start), replacement);
     end = match.end;
   }
