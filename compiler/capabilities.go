@@ -14,6 +14,9 @@ var compiledOut = []string{
 	ast.RegoMetadataRule.Name,
 }
 
+// abi is what the host needs of a module at least, and what this compiler writes.
+var abi = ast.WasmABIVersion{Version: 1, Minor: 2}
+
 // capabilitiesFor is this OPA version with only the builtins that the module brings along and those
 // that the host offers, so that a call of any other is an "undefined function" with its place in the
 // source instead of a surprise at run time.
@@ -29,6 +32,7 @@ func capabilitiesFor(version ast.RegoVersion, r *request) (*ast.Capabilities, []
 		erasedPrint := b.Name == ast.Print.Name // with or without r.Print: calls become internal.print or nothing
 		return !wasm.IsWasmEnabled(b.Name) && !erasedPrint && !slices.Contains(compiledOut, b.Name) && !slices.Contains(r.Builtins, b.Name)
 	})
+	known.WasmABIVersions = []ast.WasmABIVersion{abi}
 	known.AllowNet = []string{} // a schema may not refer to a URL
 	return known, problems
 }

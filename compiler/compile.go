@@ -30,6 +30,9 @@ func compile(r *request) (*answer, []problem) {
 	if problems = append(problems, invalid...); len(problems) > 0 {
 		return nil, problems
 	}
+	if r.Capabilities {
+		return &answer{Capabilities: capabilities}, nil
+	}
 	options := ast.ParserOptions{RegoVersion: version, ProcessAnnotation: true, Capabilities: capabilities}
 	modules, problems := parseFiles(r.Files, options)
 	if len(problems) > 0 {
@@ -38,7 +41,7 @@ func compile(r *request) (*answer, []problem) {
 	if problems := annotatedEntrypoints(modules, &entrypoints); len(problems) > 0 {
 		return nil, problems
 	}
-	if len(entrypoints) == 0 && r.Query == "" {
+	if len(entrypoints) == 0 && r.Query == "" && !r.Tests {
 		return nil, []problem{{Code: codeRequest, Message: "no entrypoint: name at least one package/rule, or mark one with `# METADATA` and `# entrypoint: true`"}}
 	}
 	schemas, problems := schemaSet(r.Schemas)
@@ -53,11 +56,24 @@ func compile(r *request) (*answer, []problem) {
 	if schemas != nil {
 		compiler = compiler.WithSchemas(schemas).WithUseTypeCheckAnnotations(true)
 	}
+	if r.Tests {
+		addTestStages(compiler)
+	}
 	compiler.Compile(modules)
 	if compiler.Failed() {
 		return nil, problemsOf(compiler.Errors, ast.CompileErr, "")
 	}
-	if !r.PruneUnused {
+	var list []testRule
+	if r.Tests {
+		var found entrypointSet
+		var err error
+		if list, found, err = tests(compiler); err != nil {
+			return nil, problemsOf(err, ast.CompileErr, "")
+		}
+		for _, e := range found {
+			entrypoints.add(e.path, e.term)
+		}
+	} else if !r.PruneUnused {
 		if err := entrypoints.addDependents(compiler); err != nil {
 			return nil, problemsOf(err, ast.CompileErr, "")
 		}
@@ -66,11 +82,15 @@ func compile(r *request) (*answer, []problem) {
 		return nil, problems
 	}
 
-	policy, problems := plan(r, compiler, entrypoints, options)
+	policy, expressions, problems := plan(r, compiler, entrypoints, options)
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	return emit(r, version, compiler, entrypoints, policy)
+	compiled, problems := emit(r, version, compiler, entrypoints, policy)
+	if compiled != nil {
+		compiled.Expressions, compiled.Tests = expressions, list
+	}
+	return compiled, problems
 }
 
 func regoVersion(name string) (ast.RegoVersion, []problem) {
@@ -137,25 +157,33 @@ func schemaSet(schemas map[string]any) (*ast.SchemaSet, []problem) {
 }
 
 // plan turns each entrypoint into the query `result = data.<entrypoint>` and plans all of them.
-func plan(r *request, compiler *ast.Compiler, entrypoints entrypointSet, options ast.ParserOptions) (*ir.Policy, []problem) {
+func plan(r *request, compiler *ast.Compiler, entrypoints entrypointSet, options ast.ParserOptions) (*ir.Policy, []expression, []problem) {
+	var expressions []expression
 	queries := make([]planner.QuerySet, 0, len(entrypoints)+1)
 	for _, e := range entrypoints {
 		qc := compiler.QueryCompiler()
 		body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.VarTerm("result"), e.term)))
 		if err != nil {
-			return nil, inEntrypoint(e, problemsOf(err, ast.CompileErr, ""))
+			return nil, nil, inEntrypoint(e, problemsOf(err, ast.CompileErr, ""))
 		}
 		queries = append(queries, planner.QuerySet{Name: e.path, Queries: []ast.Body{body}, RewrittenVars: qc.RewrittenVars()})
 	}
 	if r.Query != "" {
 		parsed, err := ast.ParseBodyWithOpts(r.Query, options)
 		if err != nil {
-			return nil, problemsOf(err, ast.ParseErr, "")
+			return nil, nil, problemsOf(err, ast.ParseErr, "")
 		}
 		qc := compiler.QueryCompiler().WithEnablePrintStatements(r.Print)
+		kept := keptValues{}
+		if r.Values {
+			kept.addStage(qc, compiler)
+		}
 		body, err := qc.Compile(parsed)
 		if err != nil {
-			return nil, problemsOf(err, ast.CompileErr, "")
+			return nil, nil, problemsOf(err, ast.CompileErr, "")
+		}
+		if r.Values {
+			expressions = kept.expressions(body)
 		}
 		queries = append(queries, planner.QuerySet{Name: "eval", Queries: []ast.Body{body}, RewrittenVars: qc.RewrittenVars()})
 	}
@@ -163,15 +191,18 @@ func plan(r *request, compiler *ast.Compiler, entrypoints entrypointSet, options
 	for _, b := range options.Capabilities.Builtins {
 		declarations[b.Name] = b
 	}
+	if r.Tests {
+		declarations[testStep.Name] = testStep
+	}
 	policy, err := planner.New().
 		WithQueries(queries).
 		WithModules(sorted(compiler.Modules)).
 		WithBuiltinDecls(declarations).
 		Plan()
 	if err != nil {
-		return nil, problemsOf(err, ast.CompileErr, "")
+		return nil, nil, problemsOf(err, ast.CompileErr, "")
 	}
-	return policy, nil
+	return policy, expressions, nil
 }
 
 // inEntrypoint names the entrypoint in errors about it, which have no place in a source.

@@ -18,6 +18,11 @@ type request struct {
 	Builtins    []string       `json:"builtins"`     // those the host offers, besides the native ones
 	Roots       []string       `json:"roots"`
 	Schemas     map[string]any `json:"schemas"` // "a/b" (schema.a.b) or "" (every input) → JSON schema
+	Values      bool           `json:"values"`  // make the query's results hold the value of each expression
+	Tests       bool           `json:"tests"`   // find the tests, and make each an entrypoint
+
+	// Capabilities asks for nothing but the capabilities of a host with these builtins.
+	Capabilities bool `json:"capabilities"`
 }
 
 type sourceFile struct {
@@ -32,6 +37,10 @@ type answer struct {
 	Manifest    *manifest       `json:"manifest,omitempty"`
 	Annotations json.RawMessage `json:"annotations,omitempty"`
 	Errors      []problem       `json:"errors,omitempty"`
+
+	Expressions  []expression      `json:"expressions,omitempty"`
+	Tests        []testRule        `json:"tests,omitempty"`
+	Capabilities *ast.Capabilities `json:"capabilities,omitempty"`
 }
 
 // manifest has the fields of OPA's bundle manifest, in OPA's order, that a compilation decides.

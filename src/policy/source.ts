@@ -1,6 +1,6 @@
 // Reads what `--policy` and `--data` name: Rego files, folders, bundles, a bare policy.wasm; JSON and YAML data.
 // A folder is read as `opa build` reads it: every document merges at the path of its folder. Left out are
-// `*_test.rego` and whatever begins with a dot.
+// `*_test.rego` (unless tests are asked for) and whatever begins with a dot.
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,20 +28,32 @@ export type ReadSource =
 /** Deepest folder that is followed; a link to a folder above ends here and not in endless reading. */
 const MAX_FOLDER_DEPTH = 64;
 
-/** Reads all paths. Rego sources keep their path as given, so that errors name the file that the author knows. */
-export async function readPolicySource(paths: readonly string[], dataFiles: readonly string[]): Promise<ReadSource> {
-  const reader = new SourceReader();
+/**
+ * Reads all paths. Rego sources keep their path as given, so that errors name the file that the author knows.
+ * With `tests`, folders are read with their `*_test.rego`.
+ */
+export async function readPolicySource(
+  paths: readonly string[],
+  dataFiles: readonly string[],
+  options: { readonly tests?: boolean } = {},
+): Promise<ReadSource> {
+  const reader = new SourceReader(options.tests === true);
   for (const path of paths) await reader.policy(path);
   for (const file of dataFiles) await reader.dataFile(file, []);
   return reader.finish();
 }
 
 class SourceReader {
+  readonly #withTests: boolean;
   readonly #modules: RegoModule[] = [];
   readonly #wasm: { readonly path: string; readonly bytes: Uint8Array; readonly bundle?: Bundle }[] = [];
   readonly #bundles: Bundle[] = [];
   readonly #problems: string[] = [];
   #data: RegoObject = EMPTY_DATA;
+
+  constructor(withTests: boolean) {
+    this.#withTests = withTests;
+  }
 
   async policy(path: string): Promise<void> {
     const kind = await stat(path).catch((error: NodeJS.ErrnoException) => error);
@@ -106,7 +118,7 @@ class SourceReader {
       const kind = await stat(path).catch((error: NodeJS.ErrnoException) => error);
       if (kind instanceof Error) this.#problems.push(`${path}: ${describe(kind)}`);
       else if (kind.isDirectory()) await this.#folder(path, [...at, name]);
-      else if (name.endsWith(".rego") && !name.endsWith("_test.rego")) await this.#module(path);
+      else if (name.endsWith(".rego") && (this.#withTests || !name.endsWith("_test.rego"))) await this.#module(path);
       else if (/\.(json|ya?ml)$/.test(name)) await this.dataFile(path, at);
     }
   }

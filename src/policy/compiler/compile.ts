@@ -11,6 +11,9 @@ import {
   type CompilerAnswer,
   type PolicyAnnotation,
   parseAnswerLine,
+  type QueryExpression,
+  type TestRule,
+  toCapabilitiesLine,
   toRequestLine,
 } from "./wire.ts";
 
@@ -34,6 +37,10 @@ export interface CompiledPolicy {
   readonly plan: string;
   readonly manifest: CompiledManifest;
   readonly annotations: readonly PolicyAnnotation[];
+  /** Of the request's query, when it asked for `values`. */
+  readonly expressions: readonly QueryExpression[];
+  /** When the request asked for `tests`. */
+  readonly tests: readonly TestRule[];
   readonly binding: PlanBinding;
 }
 
@@ -96,6 +103,21 @@ export async function compileRegoBatch(
     const answer = parseAnswerLine(lines[next++] ?? "");
     return answer === undefined ? withoutAnswer(end) : toResult(answer, compilerName(checksums));
   });
+}
+
+/**
+ * OPA's capabilities document (JSON text) for a host with these builtins: exactly what {@link compileRego} accepts.
+ * Throws when the compiler does not answer.
+ */
+export async function compilerCapabilities(builtins: readonly string[]): Promise<string> {
+  const { lines, end } = await runChild(toCapabilitiesLine(builtins), {
+    folder: shippedFolder(),
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    maxMemoryBytes: DEFAULT_MEMORY_BYTES,
+  });
+  const answer = JSON.parse(lines[0] ?? "{}") as { readonly capabilities?: unknown };
+  if (answer.capabilities === undefined) throw new Error(`no capabilities: ${lines[0] ?? end.detail}`);
+  return `${JSON.stringify(answer.capabilities, undefined, 2)}\n`;
 }
 
 const SOURCES_TOO_LARGE: CompileError = {

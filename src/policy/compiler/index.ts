@@ -8,6 +8,7 @@ export {
   type CompileResult,
   compileRego,
   compileRegoBatch,
+  compilerCapabilities,
   type PlanBinding,
 } from "./compile.ts";
 export { formatCompileErrors } from "./format-errors.ts";
@@ -16,6 +17,9 @@ export type {
   CompileError,
   CompileRequest,
   PolicyAnnotation,
+  QueryExpression,
   SourceFile,
+  TestRule,
   WasmResolver,
 } from "./wire.ts";
+export { TEST_BUILTINS } from "./wire.ts";

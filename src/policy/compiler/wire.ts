@@ -27,6 +27,38 @@ export interface CompileRequest {
   readonly roots?: readonly string[];
   /** JSON schemas for type checks: `a/b` for `schema.a.b` in annotations, the empty name for every `input`. */
   readonly schemas?: Readonly<Record<string, unknown>>;
+  /** Have the query's results hold the value of each expression; `expressions` of the answer says where. */
+  readonly values?: boolean;
+  /** Find the rules named `test_…`, and make each an entrypoint. The host must then offer {@link TEST_BUILTINS}. */
+  readonly tests?: boolean;
+}
+
+/** Host builtins of modules that were compiled with `tests`: the case, and the expression, that a test is at. */
+export const TEST_BUILTINS = { case: "internal.test_case", step: "internal.test_step" } as const;
+
+/** One expression of a query, as `opa eval` names it. */
+export interface QueryExpression {
+  readonly text: string;
+  readonly row: number;
+  readonly col: number;
+  /** The name under which each result holds its value; absent where the value is true. */
+  readonly variable?: string;
+}
+
+/** One rule named `test_…` or `todo_test_…`; the names are those of `opa test`. */
+export interface TestRule {
+  /** Absent for tests that are not to run. */
+  readonly entrypoint?: string;
+  /** The rule's full path, such as `data.p_test.test_x`. */
+  readonly path: string;
+  readonly package: string;
+  readonly name: string;
+  readonly file: string;
+  readonly row: number;
+  readonly col: number;
+  readonly todo?: boolean;
+  /** Whether the rule makes an object of cases: name → result. */
+  readonly cases?: boolean;
 }
 
 /** One error; `row` and `col` count from 1 and are absent where the error has no place. */
@@ -72,6 +104,10 @@ export type CompilerAnswer =
       readonly plan: string;
       readonly manifest: CompiledManifest;
       readonly annotations: readonly PolicyAnnotation[];
+      /** Of the request's query, when it asked for `values`. */
+      readonly expressions: readonly QueryExpression[];
+      /** In the order of files and rows, when the request asked for `tests`. */
+      readonly tests: readonly TestRule[];
     };
 
 /** The request as one line of JSON, line feed included. */
@@ -87,8 +123,14 @@ export function toRequestLine(request: CompileRequest): string {
     builtins: request.builtins,
     roots: request.roots,
     schemas: request.schemas,
+    values: request.values,
+    tests: request.tests,
   })}\n`;
 }
+
+/** The line that asks for the capabilities of a host with these builtins. */
+export const toCapabilitiesLine = (builtins: readonly string[]): string =>
+  `${JSON.stringify({ files: [], entrypoints: [], rego_version: "v1", builtins, capabilities: true })}\n`;
 
 /** Reads one answer line; undefined when it is not one (a torn line of a compiler that was killed). */
 export function parseAnswerLine(line: string): CompilerAnswer | undefined {
@@ -99,7 +141,7 @@ export function parseAnswerLine(line: string): CompilerAnswer | undefined {
     return undefined;
   }
   if (!isRecord(answer)) return undefined;
-  const { errors, wasm, plan, manifest, annotations } = answer;
+  const { errors, wasm, plan, manifest, annotations, expressions, tests } = answer;
   if (Array.isArray(errors) && errors.length > 0 && errors.every(isCompileError)) return { errors };
   if (typeof wasm !== "string" || typeof plan !== "string" || !isManifest(manifest)) return undefined;
   return {
@@ -107,6 +149,8 @@ export function parseAnswerLine(line: string): CompilerAnswer | undefined {
     plan,
     manifest,
     annotations: Array.isArray(annotations) ? (annotations as PolicyAnnotation[]) : [],
+    expressions: Array.isArray(expressions) ? (expressions as QueryExpression[]) : [],
+    tests: Array.isArray(tests) ? (tests as TestRule[]) : [],
   };
 }
 

@@ -1,0 +1,120 @@
+// Runs the tests of Rego sources in the evaluator that decides in production, not in OPA's interpreter: sources and tests
+// are compiled to one module in which every test is an entrypoint.
+
+import { builtinNames } from "../builtins/index.ts";
+import { compileRego, formatCompileErrors, TEST_BUILTINS, type TestRule } from "../compiler/index.ts";
+import { PRINT_BUILTIN } from "../print-builtin.ts";
+import { type PolicySource, readPolicySource } from "../source.ts";
+import { toJson } from "../value.ts";
+import { type Step, toCases } from "./cases.ts";
+import { parseFilter } from "./filter.ts";
+import type { SourcePlace, TestResult } from "./result.ts";
+import { runEntrypoints } from "./run-entrypoints.ts";
+import type { Evaluation } from "./worker-messages.ts";
+
+/** What to test and how. */
+export interface TestOptions {
+  readonly paths: readonly string[];
+  readonly dataFiles: readonly string[];
+  /** Used where a bundle's manifest does not say. */
+  readonly regoVersion: "v0" | "v1";
+  /** For one test. */
+  readonly timeoutMs: number;
+  /** RE2 expression that a test's path must match. */
+  readonly filter?: string;
+}
+
+/** The results in the order of files and rows, or every reason why nothing ran. */
+export type TestRun =
+  | { readonly ok: true; readonly results: readonly TestResult[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads, compiles and runs; `onResult` hears of each test as it is done. */
+export async function runTests(
+  options: TestOptions,
+  onResult: (result: TestResult) => void = () => undefined,
+): Promise<TestRun> {
+  const filter = parseFilter(options.filter ?? "");
+  if (!filter.ok)
+    return { ok: false, problems: [`--run: \`${options.filter}\` is no RE2 expression: ${filter.detail}`] };
+  const read = await readPolicySource(options.paths, options.dataFiles, { tests: true });
+  if (!read.ok) return read;
+  const { source } = read;
+  if (source.wasm !== undefined) {
+    return { ok: false, problems: ["the policy is compiled already: name Rego sources and their tests"] };
+  }
+  if (source.modules.length === 0) return { ok: false, problems: ["no .rego file was found in what was named"] };
+  const compiled = await compileRego({
+    files: source.modules,
+    entrypoints: [],
+    regoVersion: source.regoVersion ?? options.regoVersion,
+    builtins: [...builtinNames, PRINT_BUILTIN, TEST_BUILTINS.case],
+    print: true,
+    tests: true,
+  });
+  if (!compiled.ok) return { ok: false, problems: [formatCompileErrors(compiled.errors, source.modules)] };
+  const tests = compiled.value.tests.filter(({ path }) => filter.value(path));
+  return evaluateAll(compiled.value.wasm, source, tests, options.timeoutMs, onResult);
+}
+
+async function evaluateAll(
+  wasm: Uint8Array,
+  source: PolicySource,
+  tests: readonly TestRule[],
+  timeoutMs: number,
+  onResult: (result: TestResult) => void,
+): Promise<TestRun> {
+  const lines = new SourceLines(source);
+  const running = tests.filter(({ entrypoint }) => entrypoint !== undefined);
+  const done = new Map<TestRule, TestResult>();
+  const task = { wasm, data: toJson(source.data), entrypoints: running.map(({ entrypoint = "" }) => entrypoint) };
+  const run = await runEntrypoints(task, timeoutMs, (index, evaluation) => {
+    const test = running[index];
+    if (test === undefined) return;
+    const result = toResult(test, evaluation, lines);
+    done.set(test, result);
+    onResult(result);
+  });
+  if (!run.ok) return { ok: false, problems: [run.problem] };
+  for (const test of tests) {
+    if (done.has(test)) continue;
+    const result = { ...factsOf(test, lines), outcome: "todo", durationMs: 0, output: [], cases: [] } as const;
+    done.set(test, result);
+    onResult(result);
+  }
+  return { ok: true, results: tests.flatMap((test) => done.get(test) ?? []) };
+}
+
+function toResult(test: TestRule, evaluation: Evaluation, lines: SourceLines): TestResult {
+  const { value, error, step, durationMs, output } = evaluation;
+  const toPlace = (at: Step): SourcePlace => lines.place(test.file, at.row, at.col);
+  const shared = { ...factsOf(test, lines), durationMs, output };
+  const failedAt = step === undefined ? {} : { failedAt: toPlace(step) };
+  if (error !== undefined) return { ...shared, outcome: "error", error, ...failedAt, cases: [] };
+  if (test.cases === true && value !== undefined) {
+    const cases = toCases(JSON.parse(value), evaluation.begun, toPlace);
+    return { ...shared, outcome: cases.every(({ passed }) => passed) ? "pass" : "fail", cases };
+  }
+  if (value === "true") return { ...shared, outcome: "pass", cases: [] };
+  // A body that held gave another value than true: the head says it, no expression of the body does.
+  return { ...shared, outcome: "fail", ...(value === undefined && failedAt), cases: [] };
+}
+
+const factsOf = (test: TestRule, lines: SourceLines): Pick<TestResult, "package" | "name" | "at"> => ({
+  package: test.package,
+  name: test.name,
+  at: lines.place(test.file, test.row, test.col),
+});
+
+/** Lines of sources by file and row. */
+class SourceLines {
+  readonly #lines: ReadonlyMap<string, readonly string[]>;
+
+  constructor(source: PolicySource) {
+    this.#lines = new Map(source.modules.map(({ path, text }) => [path, text.split(/\r?\n/)]));
+  }
+
+  place(file: string, row: number, col: number): SourcePlace {
+    return { file, row, col, line: this.#lines.get(file)?.[row - 1] ?? "" };
+  }
+}
