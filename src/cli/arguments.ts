@@ -34,7 +34,7 @@ export function parseArguments(command: Command, words: readonly string[]): Argu
   if (command.configFlags.length > 0) takesValue.set("set", true);
 
   const { tokens } = parseArgs({
-    args: [...words],
+    args: toLongFlags(command, words),
     options: Object.fromEntries(
       [...takesValue].map(([flag, value]) => [flag, { type: value ? "string" : "boolean", multiple: true } as const]),
     ),
@@ -83,4 +83,14 @@ export function parseArguments(command: Command, words: readonly string[]): Argu
       help: given.has("help"),
     },
   };
+}
+
+/** Words with the command's own one-letter flags written out; behind `--` nothing is a flag. */
+function toLongFlags(command: Command, words: readonly string[]): string[] {
+  const long = new Map(command.flags.flatMap(({ flag, short }) => (short === undefined ? [] : [[`-${short}`, flag]])));
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return words.map((word, index) => {
+    const flag = index < end ? long.get(word) : undefined;
+    return flag === undefined ? word : `--${flag}`;
+  });
 }

@@ -27,6 +27,8 @@ export interface CliPorts {
 /** One flag of a command that is no configuration field. */
 export interface CommandFlag {
   readonly flag: string;
+  /** One letter that stands for it, as in `-v`. */
+  readonly short?: string;
   /** Absent for switches. */
   readonly placeholder?: string;
   readonly repeatable?: boolean;

@@ -19,8 +19,8 @@ Exit codes: 0 fine; 1 the answer is no; 2 wrong usage or configuration; 70 a fau
 
 /** `svidgate NAME --help`. */
 export function commandHelp(command: Command): string {
-  const own = command.flags.map(({ flag, placeholder, doc }) => {
-    const head = `  --${flag}${placeholder === undefined ? "" : ` ${placeholder}`}`;
+  const own = command.flags.map(({ flag, short, placeholder, doc }) => {
+    const head = `  ${short === undefined ? "" : `-${short}, `}--${flag}${placeholder === undefined ? "" : ` ${placeholder}`}`;
     return `${head.padEnd(34)}${doc}`;
   });
   const shared = command.configFlags.length === 0 ? [] : [toFlagHelp(command.configFlags), SET_HELP];
