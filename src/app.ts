@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { toInputOptions } from "./app-input.ts";
+import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
 import { type Audit, createAudit } from "./audit/audit.ts";
 import { AuditSinkError, openAuditSink, parseAuditTarget } from "./audit/sinks.ts";
 import { toDecisionFacts } from "./authz/audit-record.ts";
@@ -23,6 +24,7 @@ import { createHealth } from "./server/health.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen-address.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import type { Tracing } from "./telemetry/tracing.ts";
 
 /** What the app takes from outside. */
 export interface AppPorts {
@@ -65,16 +67,18 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (!input.ok) problems.push(...input.problems);
   const loaded = await load(settings, ports);
   if (!loaded.ok) problems.push(...loaded.problems);
-  if (problems.length > 0 || !input.ok || !loaded.ok || !target.ok || listen === undefined) return { ok: false, problems };
+  if (problems.length > 0 || !input.ok || !loaded.ok || !target.ok || listen === undefined)
+    return { ok: false, problems };
   for (const warning of loaded.warnings) log.warn("policy", { warning });
   let policy = loaded.policy;
 
+  const pdpId = randomUUID();
   let audit: Audit;
   try {
     audit = createAudit({
       sink: openAuditSink(target.value),
       clock,
-      pdpId: randomUUID(),
+      pdpId,
       pdpVersion: packageVersion(),
       path: settings.auditPath,
       maxEvents: settings.auditQueueEvents,
@@ -86,6 +90,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     return { ok: false, problems: [error.message] };
   }
 
+  const tracing = startTracing(settings, ports, pdpId);
   let inFlight = 0;
   let server: CheckServer | undefined;
   const metrics = createMetrics({
@@ -97,10 +102,11 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       connections: () => server?.listener.connections ?? 0,
       policy: () => ({ revision: policy.revision, loadedAtUnixSeconds: policy.activatedUnixMs / 1000 }),
       audit: () => audit.stats(),
+      spans: () => tracing?.counts(),
     },
     onFault: (fault) => log.error("metrics fault", { error: fault }),
   });
-  const record = createRecorder(settings, audit, metrics);
+  const record = createRecorder(settings, audit, metrics, tracing);
   const health = createHealth();
   const handler = createCheckHandler({
     clock,
@@ -186,6 +192,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   const running = server;
   const stopRest = async (): Promise<void> => {
     await adminServer?.close();
+    await tracing?.close(SPAN_FLUSH_MS);
     if (!(await audit.close(AUDIT_FLUSH_MS))) log.error("audit events were left behind", { ...audit.stats().lost });
   };
   return {
@@ -224,15 +231,22 @@ function load(settings: Settings, { clock, log }: AppPorts): ReturnType<typeof l
   });
 }
 
-/** Audit and metrics of one decision. */
-function createRecorder(settings: Settings, audit: Audit, metrics: Metrics): (record: DecisionRecord) => void {
+/** Audit, metrics and span of one decision. */
+function createRecorder(
+  settings: Settings,
+  audit: Audit,
+  metrics: Metrics,
+  tracing: Tracing | undefined,
+): (record: DecisionRecord) => void {
   const options = { dryRun: settings.dryRun, errorsAreGrpcStatus: settings.onError === "grpc_error" };
   return (record) => {
     const { reason } = record.decision;
     const evaluationUs = record.evaluationMs === undefined ? -1 : record.evaluationMs * 1000;
     metrics.decided(OUTCOMES[reason].outcome, reason, record.totalMs * 1000, evaluationUs);
     if (settings.dryRun && !isAllow(record.decision)) metrics.wouldDeny(reason);
-    audit.record(toDecisionFacts(record, options));
+    const facts = toDecisionFacts(record, options);
+    audit.record(facts);
+    tracing?.decided(facts);
   };
 }
 

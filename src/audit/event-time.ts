@@ -1,29 +1,17 @@
-// Dates with microseconds for audit events: the wall clock in milliseconds, made finer by the monotonic clock.
+// Dates with microseconds for audit events.
 
-import type { Clock } from "../base/clock.ts";
-
-// The two clocks are read at different moments and the wall clock is rounded: less than this is no step.
-const MAX_DRIFT_MS = 5;
+import { type Clock, createUnixUs } from "../base/clock.ts";
 
 /**
  * Creates a source of RFC 3339 dates in UTC with six decimals.
  * Between steps of the wall clock they never go back; a step of the wall clock is followed.
  */
 export function createEventTime(clock: Clock): () => string {
-  let anchorUnixMs = Number.NaN;
-  let anchorMonotonicMs = 0;
+  const unixUsNow = createUnixUs(clock);
   let secondText = "";
   let secondUnix = Number.NaN;
   return () => {
-    const unixMs = clock.unixMs();
-    const monotonicMs = clock.monotonicMs();
-    let preciseMs = anchorUnixMs + (monotonicMs - anchorMonotonicMs);
-    if (!(Math.abs(preciseMs - unixMs) <= MAX_DRIFT_MS)) {
-      anchorUnixMs = unixMs;
-      anchorMonotonicMs = monotonicMs;
-      preciseMs = unixMs;
-    }
-    const unixUs = Math.floor(preciseMs * 1_000);
+    const unixUs = unixUsNow();
     const second = Math.floor(unixUs / 1_000_000);
     if (second !== secondUnix) {
       secondUnix = second;

@@ -1,7 +1,7 @@
 // DecisionRecord → the facts of an audit event. What the event may hold is audit's rule; here it is only filled.
 
 import type { DecisionFacts } from "../audit/event.ts";
-import { resolveTraceContext } from "../telemetry/trace-context.ts";
+import { resolveTraceContext, type TraceContext } from "../telemetry/trace-context.ts";
 import type { DecisionRecord } from "./decide.ts";
 import { isAllow } from "./decision.ts";
 import { OUTCOMES } from "./outcome.ts";
@@ -37,10 +37,20 @@ export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOpti
     destinationPrincipal: request?.destinationPrincipal || undefined,
     pep: call.pep,
     requestId: request?.requestId || undefined,
-    trace: request === undefined ? undefined : resolveTraceContext((name) => request.header(name)),
+    trace: traceOf(record),
     policy: record.policy,
     identityUs: 0,
     evaluationUs: (record.evaluationMs ?? 0) * 1000,
     totalUs: record.totalMs * 1000,
   };
+}
+
+/**
+ * The trace that Envoy says the check belongs to (its own span is the parent, and it decided about sampling), else the one
+ * that the client's request names.
+ */
+function traceOf({ call, request }: DecisionRecord): TraceContext | undefined {
+  const { metadata } = call;
+  const ofCall = metadata === undefined ? undefined : resolveTraceContext((name) => metadata(name));
+  return ofCall ?? (request === undefined ? undefined : resolveTraceContext((name) => request.header(name)));
 }

@@ -20,6 +20,8 @@ export interface CheckCall {
   readonly pep: Pep;
   /** Whether the caller has cancelled; asked before evaluation. */
   cancelled(): boolean;
+  /** The first value of the call's own gRPC metadata by lower-case name: Envoy's word, not its client's. */
+  metadata?(name: string): string | undefined;
 }
 
 /** A serialized `CheckResponse`, or the gRPC status that ends the call in its place. */

@@ -7,6 +7,7 @@ import { LISTEN_FIELDS } from "./listen-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { PROCESS_FIELDS } from "./process-fields.ts";
 import { RECORD_FIELDS } from "./record-fields.ts";
+import { TRACING_FIELDS } from "./tracing-fields.ts";
 
 /** Every field, by the name it has in {@link Config}. */
 export const FIELDS = {
@@ -14,6 +15,7 @@ export const FIELDS = {
   ...LISTEN_FIELDS,
   ...DECISION_FIELDS,
   ...RECORD_FIELDS,
+  ...TRACING_FIELDS,
   ...PROCESS_FIELDS,
 } as const;
 

@@ -28,6 +28,7 @@ export function createCheckMethod({ handler, clock, pepOf, onFault }: CheckMetho
         // A connection that has just gone: nobody reads the answer, but the call may still be audited.
         pep: pepOf(call.getPeer()) ?? UNKNOWN_PEP,
         cancelled: () => call.cancelled,
+        metadata: (name) => call.metadata.get(name)[0]?.toString(),
       });
       if (answer.kind === "message") return reply(null, answer.bytes);
       // OK without a message would be read as an empty CheckResponse, which some clients take for an allow.

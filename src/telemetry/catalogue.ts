@@ -88,6 +88,12 @@ export const CATALOGUE = {
   },
   svidgate_audit_queue_events: { type: "gauge", help: "Audit events that wait for the sink.", labels: {} },
   svidgate_audit_queue_bytes: { type: "gauge", help: "Bytes of audit lines that wait for the sink.", labels: {} },
+  svidgate_spans_exported_total: { type: "counter", help: "Trace spans that the collector has taken.", labels: {} },
+  svidgate_spans_lost_total: {
+    type: "counter",
+    help: "Trace spans that were lost, by cause; decisions and audit events do not depend on them.",
+    labels: { cause: ["queue_full", "unreachable", "refused", "shutdown"] },
+  },
   svidgate_build_info: {
     type: "gauge",
     help: "1 for the running version of svidgate and of Node.",

@@ -14,6 +14,12 @@ export interface AuditCounts {
   readonly queuedBytes: number;
 }
 
+/** The tracer's own counters, as the exposition needs them. */
+export interface SpanCounts {
+  readonly exported: number;
+  readonly lost: Readonly<Record<string, number>>;
+}
+
 /** The policy that decides now. */
 export interface ActivePolicy {
   readonly revision: string;
@@ -27,6 +33,8 @@ export interface MetricsPorts {
   /** Undefined while no policy is active. */
   policy(): ActivePolicy | undefined;
   audit(): AuditCounts;
+  /** Undefined while tracing is off: the counters are then 0. */
+  spans?(): SpanCounts | undefined;
 }
 
 /** What `createMetrics` needs to know. */
@@ -111,6 +119,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     svidgate_audit_sink_errors_total: () => [{ labels: {}, value: ports.audit().sinkErrors }],
     svidgate_audit_queue_events: () => [{ labels: {}, value: ports.audit().queuedEvents }],
     svidgate_audit_queue_bytes: () => [{ labels: {}, value: ports.audit().queuedBytes }],
+    svidgate_spans_exported_total: () => [{ labels: {}, value: ports.spans?.()?.exported ?? 0 }],
+    svidgate_spans_lost_total: () => {
+      const lost = ports.spans?.()?.lost;
+      const { cause: causes } = CATALOGUE.svidgate_spans_lost_total.labels;
+      return causes.map((cause) => ({ labels: { cause }, value: lost?.[cause] ?? 0 }));
+    },
     svidgate_build_info: () => [{ labels: { version: options.version, node: options.nodeVersion }, value: 1 }],
   };
   const exposition = createExposition(readers, options.processMetrics ?? true);

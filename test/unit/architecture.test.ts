@@ -22,6 +22,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   server: 4,
   "app.ts": 5,
   "app-input.ts": 4.5,
+  "app-tracing.ts": 4.5,
   cli: 6,
   "main.ts": 7,
 };

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { LOSS_CAUSES } from "../../../src/audit/event-fields.ts";
 import { CATALOGUE, type MetricEntry } from "../../../src/telemetry/catalogue.ts";
 import { createMetrics, type Metrics, type MetricsOptions } from "../../../src/telemetry/metrics.ts";
+import { SPAN_LOSS_CAUSES } from "../../../src/telemetry/span-queue.ts";
 
 const reasons = {
   allow: ["policy_allowed"],
@@ -26,6 +27,7 @@ const build = (options: Partial<MetricsOptions> = {}): Metrics =>
       connections: () => 3,
       policy: () => ({ revision: "r1", loadedAtUnixSeconds: 1_767_225_600.5 }),
       audit: () => audit,
+      spans: () => ({ exported: 11, lost: { queue_full: 12, unreachable: 13, refused: 14, shutdown: 15 } }),
     },
     onFault: (fault) => {
       throw fault;
@@ -76,6 +78,11 @@ describe("the exposition", () => {
       svidgate_audit_sink_errors_total: "5",
       svidgate_audit_queue_events: "6",
       svidgate_audit_queue_bytes: "800",
+      svidgate_spans_exported_total: "11",
+      'svidgate_spans_lost_total{cause="queue_full"}': "12",
+      'svidgate_spans_lost_total{cause="unreachable"}': "13",
+      'svidgate_spans_lost_total{cause="refused"}': "14",
+      'svidgate_spans_lost_total{cause="shutdown"}': "15",
       'svidgate_build_info{version="0.1.0",node="v20.19.0"}': "1",
     };
     for (const [name, value] of Object.entries(want)) assert.equal(series.get(name), value, name);
@@ -201,7 +208,8 @@ describe("the catalogue", () => {
     assert.equal(bucketsSeconds[0], 50e-6);
     assert.ok(bucketsSeconds.includes(0.2));
   });
-  it("knows exactly the causes of loss that the audit trail counts", () => {
+  it("knows exactly the causes of loss that the audit trail and the tracer count", () => {
     assert.deepEqual(CATALOGUE.svidgate_audit_lost_total.labels.cause, LOSS_CAUSES);
+    assert.deepEqual(CATALOGUE.svidgate_spans_lost_total.labels.cause, SPAN_LOSS_CAUSES);
   });
 });
