@@ -12,6 +12,8 @@ export interface ParsedArguments {
   readonly config: ReadonlyMap<string, readonly string[]>;
   /** The words of `--set`. */
   readonly set: readonly string[];
+  /** The path after `-c` or `--config`. */
+  readonly configFile?: string | undefined;
   /** Flags of the command itself; a switch has the value `true`. */
   readonly own: ReadonlyMap<string, readonly string[]>;
   readonly positionals: readonly string[];
@@ -31,12 +33,18 @@ export function parseArguments(command: Command, words: readonly string[]): Argu
   const takesValue = new Map<string, boolean>([["help", false]]);
   for (const { flag, placeholder } of fields) takesValue.set(flag ?? "", placeholder !== undefined);
   for (const { flag, placeholder } of command.flags) takesValue.set(flag, placeholder !== undefined);
-  if (command.configFlags.length > 0) takesValue.set("set", true);
+  if (command.configFlags.length > 0) {
+    takesValue.set("set", true);
+    takesValue.set("config", true);
+  }
 
   const { tokens } = parseArgs({
     args: toLongFlags(command, words),
     options: Object.fromEntries(
-      [...takesValue].map(([flag, value]) => [flag, { type: value ? "string" : "boolean", multiple: true } as const]),
+      [...takesValue].map(([flag, value]) => [
+        flag,
+        { type: value ? "string" : "boolean", multiple: true, ...(flag === "config" && { short: "c" }) } as const,
+      ]),
     ),
     strict: false,
     allowPositionals: true,
@@ -70,6 +78,8 @@ export function parseArguments(command: Command, words: readonly string[]): Argu
     if (repeatable !== true && (given.get(flag)?.length ?? 0) > 1)
       problems.push(`--${flag}: given twice, once is allowed`);
   }
+  const configFiles = given.get("config") ?? [];
+  if (configFiles.length > 1) problems.push(`--config: given ${configFiles.length} times, once is allowed`);
   if (problems.length > 0) return { ok: false, problems };
   const pick = (names: readonly string[]): ReadonlyMap<string, readonly string[]> =>
     new Map(names.flatMap((name) => (given.has(name) ? [[name, given.get(name) ?? []] as const] : [])));
@@ -78,6 +88,7 @@ export function parseArguments(command: Command, words: readonly string[]): Argu
     args: {
       config: pick(fields.map(({ flag }) => flag ?? "")),
       set: given.get("set") ?? [],
+      configFile: configFiles[0],
       own: pick(command.flags.map(({ flag }) => flag)),
       positionals,
       help: given.has("help"),

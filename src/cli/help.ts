@@ -23,7 +23,7 @@ export function commandHelp(command: Command): string {
     const head = `  ${short === undefined ? "" : `-${short}, `}--${flag}${placeholder === undefined ? "" : ` ${placeholder}`}`;
     return `${head.padEnd(34)}${doc}`;
   });
-  const shared = command.configFlags.length === 0 ? [] : [toFlagHelp(command.configFlags), SET_HELP];
+  const shared = command.configFlags.length === 0 ? [] : [toFlagHelp(command.configFlags), CONFIG_HELP, SET_HELP];
   const flags = [...own, ...shared];
   return `${command.summary}
 
@@ -34,4 +34,5 @@ ${command.examples.map((example) => `  ${example}`).join("\n")}
 `;
 }
 
+const CONFIG_HELP = `${"  -c, --config FILE".padEnd(34)}configuration file, YAML, OPA's keys and \`svidgate:\` (docs/configuration.md)`;
 const SET_HELP = `${"  --set KEY=VALUE".padEnd(34)}any configuration key (docs/configuration.md); repeatable`;

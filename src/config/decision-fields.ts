@@ -6,6 +6,7 @@ import { type Field, flag, oneOf, text } from "./field.ts";
 export const DECISION_FIELDS = {
   onError: {
     key: "svidgate.on_error",
+    live: true,
     flag: "on-error",
     placeholder: "deny|error_response|grpc_error",
     fallback: undefined,
@@ -15,6 +16,7 @@ export const DECISION_FIELDS = {
   },
   dryRun: {
     key: "svidgate.dry_run",
+    live: true,
     flag: "dry-run",
     fallback: "false",
     parse: flag,
@@ -23,6 +25,7 @@ export const DECISION_FIELDS = {
   },
   opaDryRun: {
     key: "plugins.envoy_ext_authz_grpc.dry-run",
+    live: true,
     fallback: "false",
     parse: flag,
     kind: "boolean",
@@ -30,6 +33,7 @@ export const DECISION_FIELDS = {
   },
   skipRequestBodyParse: {
     key: "plugins.envoy_ext_authz_grpc.skip-request-body-parse",
+    live: true,
     fallback: "false",
     parse: flag,
     kind: "boolean",
@@ -37,6 +41,7 @@ export const DECISION_FIELDS = {
   },
   protoDescriptor: {
     key: "plugins.envoy_ext_authz_grpc.proto-descriptor",
+    live: true,
     fallback: undefined,
     parse: text,
     kind: "path",
@@ -44,6 +49,7 @@ export const DECISION_FIELDS = {
   },
   fromHeaderMap: {
     key: "svidgate.input.from_header_map",
+    live: true,
     fallback: "false",
     parse: flag,
     kind: "boolean",

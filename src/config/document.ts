@@ -3,6 +3,7 @@
 import type { Field } from "./field.ts";
 import { FIELDS } from "./fields.ts";
 import { environmentName } from "./load.ts";
+import { OPA_KEYS } from "./opa-keys.ts";
 
 const TABLE = Object.values(FIELDS) as readonly Field<unknown>[];
 
@@ -10,23 +11,75 @@ const TABLE = Object.values(FIELDS) as readonly Field<unknown>[];
 export function toConfigurationPage(): string {
   const rows = TABLE.map(
     (field) =>
-      `| \`${field.key}\` | ${field.flag === undefined ? "" : `\`--${field.flag}\``} | ${field.kind.replaceAll("|", "\\|")} | ${
+      `| \`${field.key}\` | ${field.flag === undefined ? "" : `\`--${field.flag}\``} | ${cell(field.kind)} | ${
         field.fallback === undefined ? "" : `\`${field.fallback}\``
-      } | ${field.doc.replaceAll("|", "\\|")} |`,
+      } | ${field.live === true ? "reload" : "restart"} | ${cell(field.doc)} |`,
   );
+  const others = Object.entries(OPA_KEYS)
+    .filter(([key, { support }]) => support === "without_effect" || (support === "unsupported" && !FIELD_KEYS.has(key)))
+    .map(([key, { support, why }]) => `| \`${key}\` | ${SUPPORT[support]} | ${cell(why)} |`);
   return `# Configuration
 
 <!-- Made from src/config/fields.ts by \`npm run docs\`; a test compares. -->
 
-Every flag names one key; a key without a flag is set with \`--set key=value\`. Order: defaults < environment < \`--set\` < flags.
-The environment variable of a key is \`SVIDGATE_\` and the key below \`svidgate.\` in capitals, dots as \`__\`, dashes as \`_\`
-(\`${environmentName("svidgate.drain.lame_duck")}\`). A key that is not in this table is refused by name. Problems are reported all at once, exit code 2.
+\`svidgate serve -c svidgate.yaml\` reads a YAML file with OPA's keys, as opa-envoy-plugin has them, and ours below \`svidgate\`:
 
-| key | flag | value | default | meaning |
-| --- | --- | --- | --- | --- |
+\`\`\`yaml
+# yaml-language-server: $schema=node_modules/svidgate/docs/configuration.schema.json
+plugins:
+  envoy_ext_authz_grpc:
+    addr: :9191
+    path: envoy/authz/allow
+labels:
+  region: \${REGION}
+svidgate:
+  policy:
+    paths: [policies/]
+  drain:
+    lame_duck: 5s
+\`\`\`
+
+Every flag names one key; a key without a flag is set in the file or with \`--set key=value\`. Order: defaults < file < environment <
+\`--set\` < flags. The environment variable of a key is \`SVIDGATE_\` and the key below \`svidgate.\` in capitals, dots as \`__\`, dashes as
+\`_\` (\`${environmentName("svidgate.drain.lame_duck")}\`). Relative paths are relative to the working folder.
+
+As in OPA, \`\${NAME}\` in the file (anywhere in its text, before YAML is read) and in \`--set\` is the environment variable; one that is not
+set stays as it is written, which the log says. The file is one YAML 1.2 document, UTF-8, at most 1 MiB. Text that looks like a number
+or a boolean needs quotes. Problems are reported all at once with line and column, exit code 2; a key that is in neither
+table is a problem that names the nearest known one.
+
+## Reload
+
+SIGHUP reads the file, policies and data anew. Either everything in them is valid and comes into force together, or nothing
+changes: the log and \`GET /status\` say what is wrong, and \`svidgate_policy_reloads_total{result="failure"}\` counts it. A key that is
+marked *restart* below cannot change this way: a file that changes one is refused as a whole.
+
+## Keys
+
+| key | flag | value | default | change by | meaning |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
+
+## Other keys of OPA
+
+A key stands for everything below it. Those that are not supported are refused by name unless their value asks for nothing
+(\`false\`, empty); those without effect are accepted, and the log says so at the start. \`svidgate migrate check opa.yaml\` tells what
+becomes of each key of a file: [migrating.md](migrating.md).
+
+| key | | why |
+| --- | --- | --- |
+${others.join("\n")}
 `;
 }
+
+const cell = (text: string): string => text.replaceAll("|", "\\|");
+const SUPPORT = {
+  same: "same",
+  different: "different",
+  without_effect: "no effect",
+  unsupported: "not supported",
+} as const;
+const FIELD_KEYS: ReadonlySet<string> = new Set(TABLE.map(({ key }) => key));
 
 /** Lines for `--help`, flags of the table only. */
 export function toFlagHelp(names: readonly string[]): string {

@@ -1,23 +1,35 @@
-// Text from flags, `--set` and the environment → one frozen Config, or every problem at once.
-// Order: defaults < environment < `--set` < flags. A key that we do not know is a problem that names the nearest known one.
+// The file, the environment, `--set` and flags → one frozen Config, or every problem at once.
+// Order: defaults < file < environment < `--set` < flags. A key that we do not know is a problem that names the nearest known one.
 
+import { substituteEnvironment } from "./environment.ts";
 import type { Field } from "./field.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
+import { loadConfigFile } from "./file.ts";
+import type { ConfigItem } from "./file-tree.ts";
 import { nearest } from "./nearest.ts";
+import { canonicalKey, isNearPlugin, OPA_KEYS, type OpaKey, PLUGIN } from "./opa-keys.ts";
 
 /** What the command line and the environment say, before anything is checked. */
 export interface ConfigSources {
+  /** The path of the configuration file, where there is one. */
+  readonly file?: string | undefined;
   /** Values by flag name (without dashes), in the order given. */
   readonly flags: ReadonlyMap<string, readonly string[]>;
   /** The `key=value` words of `--set`, in the order given. */
   readonly set: readonly string[];
-  /** The environment; only `SVIDGATE_…` variables are read. */
+  /** The environment: `SVIDGATE_…` variables, and what `${NAME}` names. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A configuration, or all that is wrong with it: one sentence each. */
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: Config; readonly given: ReadonlySet<FieldName> }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly given: ReadonlySet<FieldName>;
+      /** What was accepted without effect or looks like a mistake: one sentence each, for the log. */
+      readonly notes: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const TABLE = Object.entries(FIELDS) as readonly (readonly [FieldName, Field<unknown>])[];
@@ -31,74 +43,142 @@ export const environmentName = (key: string): string =>
     .replaceAll(".", "__")
     .toUpperCase()}`;
 
+/** One text for a field and who says so, for sentences. */
+interface Given {
+  readonly from: string;
+  readonly text: string;
+}
+
 /** Reads every source, checks every field, and reports all problems together. */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
-  const problems: string[] = [];
-  const given = new Map<FieldName, { readonly from: string; readonly values: readonly string[] }>();
-  readEnvironment(sources.env, given, problems);
-  readSet(sources.set, given, problems);
+  const reading = new Reading();
+  if (sources.file !== undefined) readFile(sources.file, sources.env, reading);
+  readEnvironment(sources.env, reading);
+  readSet(sources.set, sources.env, reading);
   for (const [name, field] of TABLE) {
-    const values = field.flag === undefined ? undefined : sources.flags.get(field.flag);
-    if (values !== undefined) given.set(name, { from: `--${field.flag}`, values });
+    const texts = field.flag === undefined ? undefined : sources.flags.get(field.flag);
+    if (texts !== undefined)
+      reading.give(
+        name,
+        texts.map((text) => ({ from: `--${field.flag}`, text })),
+      );
   }
+  const { problems, given } = reading;
   const config: Partial<Record<FieldName, unknown>> = {};
-  for (const [name, field] of TABLE) {
-    config[name] = readField(field, given.get(name), problems);
-  }
+  for (const [name, field] of TABLE) config[name] = readField(field, given.get(name), problems);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config: Object.freeze(config) as Config, given: new Set(given.keys()) };
+  return {
+    ok: true,
+    config: Object.freeze(config) as Config,
+    given: new Set(given.keys()),
+    notes: reading.notes,
+  };
 }
 
-function readEnvironment(
-  env: ConfigSources["env"],
-  given: Map<FieldName, { from: string; values: readonly string[] }>,
-  problems: string[],
-): void {
-  const known = new Map(TABLE.map(([name, field]) => [environmentName(field.key), name] as const));
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith("SVIDGATE_") || value === undefined) continue;
-    const name = known.get(variable);
-    if (name !== undefined) given.set(name, { from: variable, values: [value] });
-    else problems.push(`${variable}: unknown variable${suggestion(variable, known.keys())}`);
+/** What has been said so far: a later source takes the place of an earlier one, but adds to its names. */
+class Reading {
+  readonly given = new Map<FieldName, readonly Given[]>();
+  readonly problems: string[] = [];
+  readonly notes: string[] = [];
+
+  give(name: FieldName, values: readonly Given[]): void {
+    const field: Field<unknown> = FIELDS[name];
+    this.given.set(name, field.named === true ? [...(this.given.get(name) ?? []), ...values] : values);
   }
 }
 
-function readSet(
-  words: readonly string[],
-  given: Map<FieldName, { from: string; values: readonly string[] }>,
-  problems: string[],
-): void {
+function readFile(path: string, env: ConfigSources["env"], reading: Reading): void {
+  const file = loadConfigFile(path, env);
+  if (!file.ok) {
+    reading.problems.push(...file.problems);
+    return;
+  }
+  for (const name of file.unset) reading.notes.push(`${path}: \`\${${name}}\` is not set and stays as it is written`);
+  for (const item of file.items) readItem(item, file.locate, reading);
+}
+
+function readItem(item: ConfigItem, locate: (offset: number) => string, reading: Reading): void {
+  const key = item.key === "" ? "" : `${item.key}: `;
+  if (item.kind === "problem") reading.problems.push(`${locate(item.offset)}: ${key}${item.detail}`);
+  else if (item.kind === "value") {
+    reading.give(
+      item.field,
+      item.texts.map(({ text, offset }) => ({ from: `${locate(offset)}: ${item.key}`, text })),
+    );
+  } else if (item.row.support === "without_effect") {
+    reading.notes.push(`${locate(item.offset)}: ${key}no effect: ${item.row.why}`);
+  } else if (!item.asksNothing) {
+    reading.problems.push(`${locate(item.offset)}: ${key}not supported: ${item.row.why}`);
+  }
+}
+
+function readEnvironment(env: ConfigSources["env"], reading: Reading): void {
+  const known = new Map(TABLE.map(([name, field]) => [environmentName(field.key), name] as const));
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith("SVIDGATE_") || text === undefined) continue;
+    const name = known.get(variable);
+    if (name !== undefined) reading.give(name, [{ from: variable, text }]);
+    else reading.problems.push(`${variable}: unknown variable${suggestion(variable, known.keys())}`);
+  }
+}
+
+function readSet(words: readonly string[], env: ConfigSources["env"], reading: Reading): void {
+  const said = new Map<FieldName, Given[]>();
   for (const word of words) {
     const cut = word.indexOf("=");
     if (cut < 1) {
-      problems.push(`--set ${word}: expected key=value`);
+      reading.problems.push(`--set ${word}: expected key=value`);
       continue;
     }
     const key = word.slice(0, cut);
-    const name = BY_KEY.get(key);
+    const text = substituteEnvironment(word.slice(cut + 1), env).text;
+    const from = `--set ${key}`;
+    const named = canonicalKey(key);
+    const name = BY_KEY.get(named) ?? namedField(named);
     if (name === undefined) {
-      problems.push(`--set ${key}: unknown or not yet supported key${suggestion(key, BY_KEY.keys())}`);
+      sayUnknown(from, named, reading);
       continue;
     }
-    const earlier = isRepeatable(FIELDS[name]) ? (given.get(name)?.values ?? []) : [];
-    given.set(name, { from: `--set ${key}`, values: [...earlier, word.slice(cut + 1)] });
+    const entry = FIELDS[name].key === named ? text : `${named.slice(FIELDS[name].key.length + 1)}=${text}`;
+    const earlier = isRepeatable(FIELDS[name]) ? (said.get(name) ?? []) : [];
+    said.set(name, [...earlier, { from, text: entry }]);
   }
+  for (const [name, values] of said) reading.give(name, values);
 }
 
-function readField(
-  field: Field<unknown>,
-  source: { readonly from: string; readonly values: readonly string[] } | undefined,
-  problems: string[],
-): unknown {
-  const texts = source?.values ?? (field.fallback === undefined ? [] : [field.fallback]);
+/** The field of names that `labels.region` belongs to. */
+const namedField = (key: string): FieldName | undefined =>
+  TABLE.find(([, field]) => field.named === true && key.startsWith(`${field.key}.`))?.[0];
+
+function sayUnknown(from: string, key: string, reading: Reading): void {
+  const row = opaRow(key);
+  if (row === undefined) {
+    reading.problems.push(`${from}: unknown key${suggestion(key, [...BY_KEY.keys(), ...Object.keys(OPA_KEYS)])}`);
+  } else if (row.support === "without_effect") reading.notes.push(`${from}: no effect: ${row.why}`);
+  else reading.problems.push(`${from}: not supported: ${row.why}`);
+}
+
+/** The row of a key or of the nearest section around it that has one. */
+function opaRow(key: string): OpaKey | undefined {
+  for (let end = key.length; end > 0; end = key.lastIndexOf(".", end - 1)) {
+    const prefix = key.slice(0, end);
+    if (prefix === "plugins" && isNearPlugin(key)) return undefined;
+    if (prefix === PLUGIN) return undefined;
+    if (Object.hasOwn(OPA_KEYS, prefix)) return OPA_KEYS[prefix];
+  }
+  return undefined;
+}
+
+function readField(field: Field<unknown>, given: readonly Given[] | undefined, problems: string[]): unknown {
+  const texts = given ?? (field.fallback === undefined ? [] : [{ from: field.key, text: field.fallback }]);
   const values: unknown[] = [];
-  for (const text of texts) {
+  for (const { from, text } of texts) {
     const parsed = field.parse(text);
     if (parsed.ok) values.push(parsed.value);
-    else problems.push(`${source?.from ?? field.key}: \`${text}\` is not valid: ${parsed.detail}`);
+    else problems.push(`${from}: \`${text}\` is not valid: ${parsed.detail}`);
   }
   if (isRepeatable(field)) return Object.freeze(values);
-  if (values.length > 1) problems.push(`${source?.from ?? field.key}: given ${values.length} times, once is allowed`);
+  if (values.length > 1) problems.push(`${texts[0]?.from ?? field.key}: given ${values.length} times, once is allowed`);
   return values.at(-1);
 }
 

@@ -8,6 +8,7 @@ const MIB = 1024 ** 2;
 export const POLICY_FIELDS = {
   policyPaths: {
     key: "svidgate.policy.paths",
+    live: true,
     flag: "policy",
     placeholder: "PATH",
     repeatable: true,
@@ -18,6 +19,7 @@ export const POLICY_FIELDS = {
   },
   dataFiles: {
     key: "svidgate.policy.data",
+    live: true,
     flag: "data",
     placeholder: "FILE",
     repeatable: true,
@@ -28,6 +30,7 @@ export const POLICY_FIELDS = {
   },
   regoVersion: {
     key: "svidgate.policy.rego_version",
+    live: true,
     flag: "rego-version",
     placeholder: "v0|v1",
     fallback: "v1",
@@ -37,6 +40,7 @@ export const POLICY_FIELDS = {
   },
   entrypoint: {
     key: "svidgate.policy.entrypoint",
+    live: true,
     flag: "entrypoint",
     placeholder: "PATH",
     fallback: undefined,
@@ -46,6 +50,7 @@ export const POLICY_FIELDS = {
   },
   opaPath: {
     key: "plugins.envoy_ext_authz_grpc.path",
+    live: true,
     fallback: "envoy/authz/allow",
     parse: text,
     kind: "path below `data`",
@@ -53,6 +58,7 @@ export const POLICY_FIELDS = {
   },
   engine: {
     key: "svidgate.policy.engine",
+    live: true,
     fallback: "native",
     parse: oneOf("native", "opa-wasm"),
     kind: "`native` or `opa-wasm`",
@@ -60,6 +66,7 @@ export const POLICY_FIELDS = {
   },
   strictBuiltinErrors: {
     key: "svidgate.policy.strict_builtin_errors",
+    live: true,
     fallback: "false",
     parse: flag,
     kind: "boolean",
@@ -67,6 +74,7 @@ export const POLICY_FIELDS = {
   },
   maxMemoryBytes: {
     key: "svidgate.policy.max_memory",
+    live: true,
     fallback: "256MiB",
     parse: bytes(8 * MIB, 4096 * MIB),
     kind: "size",

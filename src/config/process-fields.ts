@@ -6,6 +6,7 @@ import { duration, type Field } from "./field.ts";
 export const PROCESS_FIELDS = {
   lameDuckMs: {
     key: "svidgate.drain.lame_duck",
+    live: true,
     fallback: "5s",
     parse: duration(0, 600_000),
     kind: "duration",
@@ -13,6 +14,7 @@ export const PROCESS_FIELDS = {
   },
   graceMs: {
     key: "svidgate.drain.grace",
+    live: true,
     fallback: "20s",
     parse: duration(0, 600_000),
     kind: "duration",

@@ -1,6 +1,6 @@
 // Fields of what is written down: audit events, decision log, log. See `fields.ts`.
 
-import { type Field, integer, oneOf, text } from "./field.ts";
+import { type Field, flag, integer, namedText, oneOf, text } from "./field.ts";
 
 /** Parser, default and documentation of each. */
 export const RECORD_FIELDS = {
@@ -27,8 +27,25 @@ export const RECORD_FIELDS = {
     kind: "`full` or `none`",
     doc: "whether the event holds the request path (never its query); `none` where paths hold secrets or personal data",
   },
+  consoleDecisionLog: {
+    key: "decision_logs.console",
+    fallback: "false",
+    parse: flag,
+    kind: "boolean",
+    doc: "write OPA's decision log to standard error, one JSON line per check. It holds the whole input, headers and bodies and so credentials included, and the policy's result",
+  },
+  labels: {
+    key: "labels",
+    repeatable: true,
+    named: true,
+    fallback: undefined,
+    parse: namedText,
+    kind: "map of text",
+    doc: "names for this process in every audit event and decision log line, beside `id` and `version` which OPA's lines always have; `--set labels.NAME=TEXT`",
+  },
   logLevel: {
     key: "svidgate.log.level",
+    live: true,
     flag: "log-level",
     placeholder: "LEVEL",
     fallback: "info",

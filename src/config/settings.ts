@@ -6,7 +6,8 @@ import { type Config, FIELDS, type FieldName } from "./fields.ts";
 export type OnError = "deny" | "error_response" | "grpc_error";
 
 /** The effective configuration that the program runs with. */
-export interface Settings extends Omit<Config, "listen" | "onError" | "dryRun" | "entrypoint" | "opaPath" | "opaAddr"> {
+export interface Settings
+  extends Omit<Config, "listen" | "onError" | "dryRun" | "entrypoint" | "opaPath" | "opaAddr" | "labels"> {
   readonly listen: string;
   /** Whether a non-loopback address without TLS is allowed: by `--insecure-listen` or OPA's own `addr` key. */
   readonly plaintextAllowed: boolean;
@@ -16,6 +17,11 @@ export interface Settings extends Omit<Config, "listen" | "onError" | "dryRun" |
   readonly entrypoint: string;
   /** Header names and values with CR, LF or NUL go to Envoy as the policy gave them (the plugin's behaviour). */
   readonly allowHeaderControlCharacters: boolean;
+  /** The entrypoint as it was written, which is what OPA's decision log calls `path`. */
+  readonly decisionPath: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** What was accepted without effect or looks like a mistake: one sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** Settings, or sentences that say why there are none. */
@@ -23,24 +29,39 @@ export type ResolvedSettings =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+const PLUGIN_LISTEN = ":9191";
+const MAX_LABELS = 16;
+
 /** Combines the fields. `given` names those that were set, so that a default never beats an OPA key. */
-export function resolveSettings(config: Config, given: ReadonlySet<FieldName>): ResolvedSettings {
+export function resolveSettings(
+  config: Config,
+  given: ReadonlySet<FieldName>,
+  notes: readonly string[] = [],
+): ResolvedSettings {
   const problems = notBuiltYet(config);
   const asPlugin = config.compatibility === "opa-envoy-plugin";
-  const byOpaAddr = config.opaAddr !== undefined && !given.has("listen");
   const { opaPath, opaAddr, ...rest } = config;
-  const entrypoint = (config.entrypoint ?? opaPath).replace(/^\/+|\/+$/g, "");
+  // What the plugin listens on: its own key, or under its preset its default.
+  const pluginListen = given.has("listen") ? undefined : (opaAddr ?? (asPlugin ? PLUGIN_LISTEN : undefined));
+  const decisionPath = config.entrypoint ?? opaPath;
+  const entrypoint = decisionPath.replace(/^\/+|\/+$/g, "");
+  const labels = new Map(config.labels);
+  if (labels.size > MAX_LABELS)
+    problems.push(`${FIELDS.labels.key}: ${labels.size} labels; at most ${MAX_LABELS} are allowed`);
   if (entrypoint === "")
     problems.push(`${FIELDS.entrypoint.key}: names no rule; expected a path such as envoy/authz/allow`);
   if (problems.length > 0) return { ok: false, problems };
   const settings: Settings = {
     ...rest,
-    listen: byOpaAddr && opaAddr !== undefined ? opaAddr : config.listen,
-    plaintextAllowed: config.insecureListen || byOpaAddr,
+    listen: pluginListen ?? config.listen,
+    plaintextAllowed: config.insecureListen || pluginListen !== undefined,
     onError: config.onError ?? (asPlugin ? "grpc_error" : "deny"),
     dryRun: config.dryRun || config.opaDryRun,
     entrypoint,
     allowHeaderControlCharacters: asPlugin,
+    decisionPath,
+    labels,
+    notes,
   };
   return { ok: true, settings: Object.freeze(settings) };
 }

@@ -3,11 +3,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { toConfigurationPage } from "../../src/config/document.ts";
+import { toConfigurationSchema } from "../../src/config/schema.ts";
 import { auditSchema, metricsPage, withFieldTables } from "./telemetry-docs.ts";
 
 const docs = join(packageRoot(), "docs");
 const auditPage = join(docs, "audit-event.md");
 writeFileSync(join(docs, "configuration.md"), toConfigurationPage());
+writeFileSync(join(docs, "configuration.schema.json"), toConfigurationSchema());
 writeFileSync(join(docs, "metrics.md"), metricsPage());
 writeFileSync(join(docs, "audit-event.schema.json"), auditSchema());
 writeFileSync(auditPage, withFieldTables(readFileSync(auditPage, "utf8")));

@@ -47,7 +47,7 @@ it("reports every problem at once", () => {
   });
   assert.deepEqual(problems, [
     "SVIDGATE_LISSEN: unknown variable; did you mean `SVIDGATE_LISTEN`?",
-    "--set svidgate.lissen: unknown or not yet supported key; did you mean `svidgate.listen`?",
+    "--set svidgate.lissen: unknown key; did you mean `svidgate.listen`?",
     "--set nonsense: expected key=value",
     "--on-error: `allow` is not valid: expected one of deny, error_response, grpc_error",
     "--set svidgate.drain.grace: `20` is not valid: expected a duration with a unit such as 250ms, 5s, 2m, from 0ms to 600000ms",
