@@ -78,23 +78,24 @@ const CASES: Readonly<Record<string, CompileRequest>> = {
   }),
 };
 
-/** Policies of this repository: each folder that has some, without tests, its packages as entrypoints. */
+const regoFiles = (folder: string): readonly string[] =>
+  readdirSync(join(packageRoot(), folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".rego") && !path.endsWith("_test.rego"))
+    .map((path) => `${folder}/${path}`)
+    .sort();
+
+/** Policies of this repository: each example with the library beside it, and each policy of the vectors by itself. */
 function shipped(): [string, CompileRequest][] {
-  const root = packageRoot();
-  return ["policies", "test/vectors"].flatMap((place) => {
-    if (!existsSync(join(root, place))) return [];
-    const paths = readdirSync(join(root, place), { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith(".rego") && !path.endsWith("_test.rego"))
-      .sort();
-    return paths.map((path): [string, CompileRequest] => {
-      const text = readFileSync(join(root, place, path), "utf8");
-      const entrypoint = (/^package\s+([\w.]+)/m.exec(text)?.[1] ?? "p").replaceAll(".", "/");
-      return [
-        `${place}/${path}`,
-        inline("", { files: [{ path: `${place}/${path}`, text }], entrypoints: [entrypoint], builtins: HOST_BUILTINS }),
-      ];
-    });
-  });
+  const read = (path: string): SourceFile => ({ path, text: readFileSync(join(packageRoot(), path), "utf8") });
+  const toCase = (name: string, paths: readonly string[]): [string, CompileRequest] => [
+    name,
+    inline("", { files: paths.map(read), entrypoints: ["envoy/authz/allow"], builtins: HOST_BUILTINS }),
+  ];
+  const library = existsSync(join(packageRoot(), "policies/lib")) ? regoFiles("policies/lib") : [];
+  const examples = readdirSync(join(packageRoot(), "policies"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "lib")
+    .map(({ name }) => toCase(`policies/${name}`, [...library, ...regoFiles(`policies/${name}`)]));
+  return [...examples, ...regoFiles("test/vectors").map((path) => toCase(path, [path]))];
 }
 
 describe("the compiler gives what `opa build -t wasm` gives", { skip: skipReason() }, () => {
