@@ -4,6 +4,9 @@
 import { EXIT } from "./cli/command.ts";
 import { runCli } from "./cli/index.ts";
 
+// A reader that has gone (`svidgate demo | head -1`) is no fault of ours: what is left to say is not said.
+process.stdout.on("error", () => undefined);
+
 try {
   process.exitCode = await runCli(process.argv.slice(2), {
     env: process.env,

@@ -21,9 +21,9 @@ export const check: Command = {
   summary: "decide one request and say why",
   usage: "--policy PATH [REQUEST_FILE | --method … --path … --header … --principal …]",
   examples: [
-    "svidgate check --policy policies/ request.json",
-    "svidgate check --policy policies/ --method GET --path '/people/1?limit=20' --principal spiffe://example.org/ns/web/sa/shop",
-    "svidgate check --policy policies/ --method POST --path /orders --header 'content-type: application/json' --body '{\"id\":7}'",
+    "svidgate check --policy policies/service-allow-list request.json",
+    "svidgate check --policy policies/service-allow-list --method GET --path '/people/1?limit=20' --principal spiffe://example.org/ns/web/sa/shop",
+    "svidgate check --policy policies/service-allow-list --method POST --path /orders --header 'content-type: application/json' --body '{\"id\":7}'",
     "svidgate check --policy bundle.tar.gz recorded-check-request.bin --format json",
   ],
   configFlags: ["policy", "data", "rego-version", "entrypoint", "on-error", "dry-run"],

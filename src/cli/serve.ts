@@ -14,7 +14,7 @@ export const serve: Command = {
   summary: "answer Envoy's ext_authz checks over gRPC",
   usage: "--policy PATH [flags]",
   examples: [
-    "svidgate serve --policy policies/",
+    "svidgate serve --policy policies/service-allow-list",
     "svidgate serve --policy bundle.tar.gz --listen unix:/run/svidgate.sock --audit file:/var/log/svidgate.jsonl",
     "svidgate serve --policy policy.rego --data roles.json --on-error grpc_error",
     "svidgate serve --policy policy.rego --set plugins.envoy_ext_authz_grpc.addr=:9191",
