@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { toConfigurationPage } from "../../src/config/document.ts";
 import { toConfigurationSchema } from "../../src/config/schema.ts";
+import { capabilities } from "./capabilities.ts";
+import { inputSchema } from "./input-schema.ts";
+import { sbomText } from "./sbom.ts";
 import { auditSchema, metricsPage, withFieldTables } from "./telemetry-docs.ts";
 
 const docs = join(packageRoot(), "docs");
@@ -13,3 +16,6 @@ writeFileSync(join(docs, "configuration.schema.json"), toConfigurationSchema());
 writeFileSync(join(docs, "metrics.md"), metricsPage());
 writeFileSync(join(docs, "audit-event.schema.json"), auditSchema());
 writeFileSync(auditPage, withFieldTables(readFileSync(auditPage, "utf8")));
+writeFileSync(join(packageRoot(), "sbom.cdx.json"), sbomText());
+writeFileSync(join(docs, "input.schema.json"), inputSchema());
+writeFileSync(join(packageRoot(), "capabilities.json"), await capabilities());
