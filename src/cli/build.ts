@@ -1,10 +1,15 @@
-// `svidgate build`: Rego sources → a bundle that `serve` starts from in milliseconds and that OPA's tools can read.
+// `svidgate build`: Rego sources → a bundle that `serve` starts from in milliseconds and that OPA's tools can read; or,
+// with `--target rego`, one that stock OPA loads: it refuses bundles that hold a module.
 
-import { rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { packageRoot } from "../base/package-root.ts";
 import { writeBundle } from "../policy/bundle.ts";
+import type { CompiledPolicy } from "../policy/compiler/index.ts";
 import { compileSource } from "../policy/load.ts";
-import { toManifestText } from "../policy/manifest.ts";
-import { readPolicySource } from "../policy/source.ts";
+import { toManifestText, toRegoManifestText } from "../policy/manifest.ts";
+import { type PolicySource, readPolicySource } from "../policy/source.ts";
+import type { ParsedArguments } from "./arguments.ts";
 import { type Command, EXIT, reportProblems } from "./command.ts";
 import { readSettings } from "./settings.ts";
 
@@ -14,16 +19,26 @@ export const build: Command = {
   summary: "compile Rego policies into a bundle",
   usage: "--policy PATH [--policy PATH …] [--output FILE]",
   examples: [
-    "svidgate build --policy policies/ --output bundle.tar.gz",
-    "svidgate build --policy policies/ --entrypoint envoy/authz/allow --revision 2026-11-21.1",
-    "svidgate build --policy policies/ --check --strict",
+    "svidgate build --policy policies/service-allow-list --output bundle.tar.gz",
+    "svidgate build --policy policies/service-allow-list --entrypoint envoy/authz/allow --revision 2026-11-21.1",
+    "svidgate build --policy policies/service-allow-list --check --strict",
+    "svidgate build --policy policies/service-allow-list --target rego --output opa-bundle.tar.gz",
   ],
   configFlags: ["policy", "data", "rego-version", "entrypoint"],
   flags: [
     { flag: "output", placeholder: "FILE", doc: "the bundle to write (default bundle.tar.gz)" },
     { flag: "revision", placeholder: "TEXT", doc: "the revision that decisions are recorded under" },
     { flag: "check", doc: "compile only, write nothing" },
-    { flag: "strict", doc: "refuse unused imports and variables and deprecated builtins too" },
+    {
+      flag: "strict",
+      doc: "refuse unused imports and variables, deprecated builtins, and fields that the input does not have",
+    },
+    {
+      flag: "input-schema",
+      placeholder: "FILE",
+      doc: "JSON Schema of the input, for --strict (default: that of Envoy's requests, docs/input.schema.json)",
+    },
+    { flag: "target", placeholder: "TARGET", doc: "wasm (default), or rego: a bundle that stock OPA loads" },
     { flag: "also", placeholder: "PATH", repeatable: true, doc: "a further entrypoint in the same bundle; repeatable" },
   ],
   maxPositionals: 0,
@@ -31,6 +46,11 @@ export const build: Command = {
     const resolved = readSettings(args, ports);
     if (!resolved.ok) return reportProblems(ports, resolved.problems);
     const { settings } = resolved;
+    const target = args.own.get("target")?.[0] ?? "wasm";
+    if (target !== "wasm" && target !== "rego")
+      return reportProblems(ports, [`--target: \`${target}\` is not valid: expected wasm or rego`]);
+    const schema = await readInputSchema(args);
+    if (!schema.ok) return reportProblems(ports, [schema.problem]);
     if (settings.policyPaths.length === 0)
       return reportProblems(ports, ["nothing to build: name Rego with --policy PATH"]);
     const read = await readPolicySource(settings.policyPaths, settings.dataFiles);
@@ -42,24 +62,23 @@ export const build: Command = {
       entrypoints: [settings.entrypoint, ...(args.own.get("also") ?? [])],
       regoVersion: settings.regoVersion,
       strict: args.own.has("strict"),
+      ...(schema.value !== undefined && { inputSchema: schema.value }),
     });
     if (!result.ok) {
       for (const problem of result.problems) ports.err(`${problem}\n`);
       return EXIT.usage;
     }
     if (args.own.has("check")) {
-      ports.out(`${read.source.modules.length} modules compile\n`);
+      const count = read.source.modules.length;
+      ports.out(`${count} ${count === 1 ? "module compiles" : "modules compile"}\n`);
       return EXIT.fine;
     }
     const { compiled } = result;
     const revision = args.own.get("revision")?.[0] ?? read.source.revision;
-    const bytes = await writeBundle({
-      manifest: toManifestText(compiled, revision),
-      data: read.source.data,
-      modules: read.source.modules,
-      wasm: compiled.wasm,
-      plan: compiled.plan,
-    });
+    const regoVersion = read.source.regoVersion ?? settings.regoVersion;
+    const bytes = await (target === "rego"
+      ? writeRegoBundle(read.source, regoVersion, revision)
+      : writeWasmBundle(read.source, compiled, revision));
     const output = args.own.get("output")?.[0] ?? "bundle.tar.gz";
     try {
       // Whoever reads the bundle while it is built sees the old one or the new one, never half of one.
@@ -68,9 +87,42 @@ export const build: Command = {
     } catch (error) {
       return reportProblems(ports, [`${output}: cannot be written: ${(error as Error).message}`]);
     }
-    ports.out(
-      `${output}: ${bytes.length} bytes, ${compiled.manifest.wasm.map(({ entrypoint }) => entrypoint).join(", ")}\n`,
-    );
+    const what =
+      target === "rego" ? "sources for OPA" : compiled.manifest.wasm.map(({ entrypoint }) => entrypoint).join(", ");
+    ports.out(`${output}: ${bytes.length} bytes, ${what}\n`);
     return EXIT.fine;
   },
 };
+
+const writeWasmBundle = (
+  { data, modules }: PolicySource,
+  compiled: CompiledPolicy,
+  revision: string,
+): Promise<Uint8Array> => {
+  const { wasm, plan } = compiled;
+  return writeBundle({ manifest: toManifestText(compiled, revision), data, modules, wasm, plan });
+};
+
+const writeRegoBundle = (
+  { data, modules }: PolicySource,
+  regoVersion: "v0" | "v1",
+  revision: string,
+): Promise<Uint8Array> => writeBundle({ manifest: toRegoManifestText(regoVersion, revision), data, modules });
+
+type InputSchema = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+
+/** The schema that `--strict` checks against; undefined without it. */
+async function readInputSchema(args: ParsedArguments): Promise<InputSchema> {
+  const named = args.own.get("input-schema")?.[0];
+  if (!args.own.has("strict")) {
+    return named === undefined
+      ? { ok: true, value: undefined }
+      : { ok: false, problem: "--input-schema: is checked with --strict only: add it" };
+  }
+  const file = named ?? join(packageRoot(), "docs", "input.schema.json");
+  try {
+    return { ok: true, value: JSON.parse(await readFile(file, "utf8")) };
+  } catch (error) {
+    return { ok: false, problem: `${file}: no JSON Schema: ${(error as Error).message}` };
+  }
+}

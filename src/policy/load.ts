@@ -59,6 +59,8 @@ export interface CompileSourceOptions {
   readonly entrypoints: readonly string[];
   readonly regoVersion: "v0" | "v1";
   readonly strict?: boolean;
+  /** JSON Schema of the input: what it does not have is then a compile error. */
+  readonly inputSchema?: unknown;
 }
 
 /** Compiles the Rego modules of a source against the builtins that svidgate has. */
@@ -76,6 +78,7 @@ export async function compileSource(
     regoVersion: source.regoVersion ?? options.regoVersion,
     builtins: builtinNames,
     ...(options.strict === true && { strict: true }),
+    ...(options.inputSchema !== undefined && { schemas: { "": options.inputSchema } }),
   });
   if (result.ok) return { ok: true, compiled: result.value };
   return { ok: false, problems: [formatCompileErrors(result.errors, source.modules)] };

@@ -55,6 +55,11 @@ export function toManifestText(compiled: CompiledPolicy, revision: string): stri
   return `${JSON.stringify({ ...manifest, revision, metadata: { svidgate: binding } }, null, 2)}\n`;
 }
 
+/** The manifest's text for a bundle without a module: what stock OPA loads. */
+export function toRegoManifestText(regoVersion: "v0" | "v1", revision: string): string {
+  return `${JSON.stringify({ revision, roots: [""], rego_version: regoVersion === "v0" ? 0 : 1 }, null, 2)}\n`;
+}
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
