@@ -5,7 +5,6 @@ import { packageRoot } from "../../src/base/package-root.ts";
 import { toConfigurationPage } from "../../src/config/document.ts";
 import { toConfigurationSchema } from "../../src/config/schema.ts";
 import { capabilities } from "./capabilities.ts";
-import { capabilities } from "./capabilities.ts";
 import { inputSchema } from "./input-schema.ts";
 import { sbomText } from "./sbom.ts";
 import { auditSchema, metricsPage, withFieldTables } from "./telemetry-docs.ts";
