@@ -3,8 +3,8 @@
 import type { DecisionRecord } from "../authz/decide.ts";
 import { OUTCOMES } from "../authz/outcome.ts";
 import type { Settings } from "../config/settings.ts";
-import type { Header } from "../policy/verdict.ts";
 import { toJson } from "../policy/value.ts";
+import type { Header } from "../policy/verdict.ts";
 
 /** The report as text for people or as one JSON object for programs; ends with a line feed. */
 export function toCheckReport(record: DecisionRecord, settings: Settings, format: "text" | "json"): string {
@@ -18,7 +18,8 @@ export function toCheckReport(record: DecisionRecord, settings: Settings, format
 
 function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<string, unknown>> {
   const { decision, request } = record;
-  const { outcome, http, meaning } = OUTCOMES[decision.reason];
+  const { outcome, grpc, http, meaning } = OUTCOMES[decision.reason];
+  const endsCall = outcome === "error" && settings.onError === "grpc_error";
   const { verdict } = decision;
   const told = verdict === undefined || verdict.plain ? undefined : verdict;
   return {
@@ -26,14 +27,16 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
     reason: decision.reason,
     meaning,
     detail: verdict === undefined ? decision.detail : undefined,
-    http_status: told !== undefined && !told.allow ? told.httpStatus : http,
+    http_status: endsCall ? undefined : told !== undefined && !told.allow ? told.httpStatus : http,
+    grpc_status: endsCall ? grpc : undefined,
     enforced: outcome === "allow" || !settings.dryRun,
     request: request === undefined ? undefined : `${request.method} ${request.path}`,
     principal: request?.sourcePrincipal || undefined,
     headers: told?.headers.map(toLine),
     headers_to_remove: told?.allow === true ? told.headersToRemove : undefined,
     response_headers: told?.allow === true ? told.responseHeadersToAdd.map(toLine) : undefined,
-    query_to_set: told?.allow === true ? told.queryParametersToSet.map(({ key, value }) => `${key}=${value}`) : undefined,
+    query_to_set:
+      told?.allow === true ? told.queryParametersToSet.map(({ key, value }) => `${key}=${value}`) : undefined,
     query_to_remove: told?.allow === true ? told.queryParametersToRemove : undefined,
     body: told?.allow === false && told.body !== "" ? told.body : undefined,
     dynamic_metadata: told?.dynamicMetadata === undefined ? undefined : JSON.parse(toJson(told.dynamicMetadata)),
@@ -47,6 +50,10 @@ const toLine = ({ key, value }: Header): string => `${key}: ${value}`;
 
 /** SECURITY: what a policy echoes of a request must not move the reader's cursor: control characters are escaped. */
 function toText(value: unknown): string {
-  const text = Array.isArray(value) ? value.join("; ") : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = Array.isArray(value)
+    ? value.join("; ")
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
   return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
