@@ -202,7 +202,8 @@ function emptyOf(field: Field): string {
 
 function collectionJson(collected: Map<string, string> | readonly string[]): string {
   if (!(collected instanceof Map)) return `[${collected.join(",")}]`;
+  // PERF: taking a leading comma off would copy the text, once for each level that it is nested in.
   let json = "";
-  for (const [key, value] of collected) json += `,${key}:${value}`;
-  return `{${json.slice(1)}}`;
+  for (const [key, value] of collected) json += json === "" ? `${key}:${value}` : `,${key}:${value}`;
+  return `{${json}}`;
 }

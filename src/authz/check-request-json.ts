@@ -90,7 +90,8 @@ const INTEGER_LIMITS: Readonly<Partial<Record<Kind, readonly [bigint, bigint]>>>
 const INT32_LIMITS = [-(2n ** 31n), 2n ** 31n - 1n] as const;
 
 function integerAt(field: Field, value: unknown, at: string): bigint {
-  const named = typeof value === "string" ? field.values?.[value] : undefined;
+  const { values = {} } = field;
+  const named = typeof value === "string" && Object.hasOwn(values, value) ? values[value] : undefined;
   if (named !== undefined) return BigInt(named);
   const isInteger =
     (typeof value === "number" && Number.isInteger(value)) || (typeof value === "string" && /^-?\d{1,20}$/.test(value));

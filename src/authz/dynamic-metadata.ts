@@ -3,6 +3,7 @@
 
 import {
   type FieldBytes,
+  fieldList,
   messageField,
   oneofDoubleField,
   oneofVarintField,
@@ -27,7 +28,7 @@ export function dynamicMetadataField(
     .map(([key, value]) => [String(key), value] as const)
     .filter(([key]) => key !== "decision_id" && key !== "svidgate")
     .map(([key, value]) => [key, valueFields(value)] as const);
-  return messageField(DYNAMIC_METADATA, ...[...theirs, ...ours].map(([key, value]) => entryField(key, value)));
+  return messageField(DYNAMIC_METADATA, fieldList([...theirs, ...ours].map(([key, value]) => entryField(key, value))));
 }
 
 /** One entry of Struct.fields; `value` are the bytes of a google.protobuf.Value. */
@@ -40,8 +41,11 @@ function valueFields(value: Value): FieldBytes {
   if (typeof value === "string") return presentStringField(3, value);
   if (value instanceof RegoNumber) return oneofDoubleField(2, value.toNumber());
   if (value instanceof RegoObject) {
-    return messageField(5, ...value.entries.map(([key, member]) => entryField(String(key), valueFields(member))));
+    return messageField(
+      5,
+      fieldList(value.entries.map(([key, member]) => entryField(String(key), valueFields(member)))),
+    );
   }
   const members = Array.isArray(value) ? (value as readonly Value[]) : [];
-  return messageField(6, ...members.map((member) => messageField(1, valueFields(member))));
+  return messageField(6, fieldList(members.map((member) => messageField(1, valueFields(member)))));
 }

@@ -3,6 +3,7 @@
 
 import {
   type FieldBytes,
+  fieldList,
   message,
   messageField,
   presentStringField,
@@ -82,8 +83,8 @@ const toReply = (fields: readonly FieldBytes[], metadata: FieldBytes): CheckRepl
 
 function verdictFields(verdict: Exclude<Verdict, { readonly plain: true }>): readonly FieldBytes[] {
   return verdict.allow
-    ? [statusField(0, ""), messageField(OK_RESPONSE, ...okFields(verdict))]
-    : [statusField(OUTCOMES.policy_denied.grpc, ""), messageField(DENIED_RESPONSE, ...deniedFields(verdict))];
+    ? [statusField(0, ""), messageField(OK_RESPONSE, fieldList(okFields(verdict)))]
+    : [statusField(OUTCOMES.policy_denied.grpc, ""), messageField(DENIED_RESPONSE, fieldList(deniedFields(verdict)))];
 }
 
 const okFields = (verdict: AllowVerdict): readonly FieldBytes[] => [

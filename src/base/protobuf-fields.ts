@@ -34,6 +34,9 @@ export const stringField = (number: number, value: string): FieldBytes =>
 export const presentStringField = (number: number, value: string): FieldBytes =>
   field((writer) => writer.bytes(number, Buffer.from(value, "utf8")));
 
+/** Fields one after the other, however many: a list of 100,000 members does not fit the arguments of a call. */
+export const fieldList = (fields: readonly FieldBytes[]): FieldBytes => Buffer.concat(fields);
+
 /** A message field: present even when the message is empty. */
 export const messageField = (number: number, ...content: readonly FieldBytes[]): FieldBytes =>
   field((writer) => writer.bytes(number, Buffer.concat(content)));

@@ -29,7 +29,11 @@ export function toCheckRequest(flags: ReadonlyMap<string, readonly string[]>): C
   const method = one("method") ?? "GET";
   const host = one("host") ?? "";
   const problems: string[] = [];
-  const headers: Record<string, string> = { ":method": method, ":path": path, ...(host && { ":authority": host }) };
+  const headers = new Map([
+    [":method", method],
+    [":path", path],
+    ...(host === "" ? [] : [[":authority", host] as const]),
+  ]);
   for (const line of flags.get("header") ?? []) {
     const cut = line.indexOf(":", 1);
     if (cut < 1) {
@@ -39,7 +43,8 @@ export function toCheckRequest(flags: ReadonlyMap<string, readonly string[]>): C
     const name = line.slice(0, cut).toLowerCase();
     const value = line.slice(cut + 1).trim();
     // Envoy joins the lines of one header with a comma.
-    headers[name] = headers[name] === undefined ? value : `${headers[name]},${value}`;
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before},${value}`);
   }
   if (problems.length > 0) return { ok: false, problems };
   const body = one("body");
@@ -49,7 +54,17 @@ export function toCheckRequest(flags: ReadonlyMap<string, readonly string[]>): C
     attributes: {
       source: principal === undefined ? {} : { principal },
       destination: destination === undefined ? {} : { principal: destination },
-      request: { http: { method, path, host, headers, scheme: "https", protocol: "HTTP/1.1", ...(body && { body }) } },
+      request: {
+        http: {
+          method,
+          path,
+          host,
+          headers: Object.fromEntries(headers),
+          scheme: "https",
+          protocol: "HTTP/1.1",
+          ...(body && { body }),
+        },
+      },
     },
   };
   const encoded = encodeCheckRequest(request);

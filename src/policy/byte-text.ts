@@ -54,8 +54,12 @@ export function quoteJson(text: string): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON's list of characters that must be escaped
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-/** A byte text in Go's `%q` form, for error sentences: `"a\x00é"`. */
+/** SECURITY: error sentences go into the answer, twice: what they quote of a request of megabytes is its beginning. */
+const MAX_QUOTED_BYTES = 2_048;
+
+/** A byte text in Go's `%q` form, for error sentences: `"a\x00é"`; a longer one than 2,048 bytes ends in `"...`. */
 export function quoteGo(byteText: string): string {
+  if (byteText.length > MAX_QUOTED_BYTES) return `${quoteGo(byteText.slice(0, MAX_QUOTED_BYTES))}...`;
   const bytes = Buffer.from(byteText, "latin1");
   let quoted = "";
   for (let at = 0; at < bytes.length; ) {

@@ -2,9 +2,10 @@
 // A folder is read as `opa build` reads it: every document merges at the path of its folder. Left out are
 // `*_test.rego` (unless tests are asked for) and whatever begins with a dot.
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Bundle, type RegoModule, readBundle } from "./bundle.ts";
+import { type Bundle, MAX_BUNDLE_BYTES, type RegoModule, readBundle } from "./bundle.ts";
 import { EMPTY_DATA, mergeData, parseDataDocument } from "./data-document.ts";
 import type { RegoObject } from "./value.ts";
 
@@ -111,8 +112,9 @@ class SourceReader {
       );
       return;
     }
-    const entries = await readdir(folder, { withFileTypes: true });
-    for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => error);
+    if (names instanceof Error) return void this.#problems.push(`${folder}: ${describe(names)}`);
+    for (const name of names.sort()) {
       const path = join(folder, name);
       if (name.startsWith(".")) continue;
       const kind = await stat(path).catch((error: NodeJS.ErrnoException) => error);
@@ -128,7 +130,7 @@ class SourceReader {
   }
 
   async #bundle(path: string): Promise<void> {
-    const read = await readFile(path).catch((error: NodeJS.ErrnoException) => error);
+    const read = await readRegularFile(path).catch((error: NodeJS.ErrnoException) => error);
     if (read instanceof Error) return void this.#problems.push(`${path}: ${describe(read)}`);
     const bundle = await readBundle(read);
     if (!bundle.ok) return void this.#problems.push(`${path}: ${bundle.detail ?? bundle.code}`);
@@ -142,9 +144,29 @@ class SourceReader {
   }
 
   async #read(path: string, use: (bytes: Uint8Array) => void): Promise<void> {
-    const read = await readFile(path).catch((error: NodeJS.ErrnoException) => error);
+    const read = await readRegularFile(path).catch((error: NodeJS.ErrnoException) => error);
     if (read instanceof Error) this.#problems.push(`${path}: ${describe(read)}`);
     else use(read);
+  }
+}
+
+/** Largest file that is read, bytes; an unpacked bundle may not be larger either. */
+const MAX_FILE_BYTES = MAX_BUNDLE_BYTES;
+
+/**
+ * SECURITY: a FIFO blocks whoever opens it and a device has no end: either would stop every later reload. O_NONBLOCK lets
+ * the open return; what was opened is then looked at, so that nobody can swap it in between.
+ */
+async function readRegularFile(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    if (found.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
+    if (!found.isFile()) throw new Error("not a regular file");
+    if (found.size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
+    return await file.readFile();
+  } finally {
+    await file.close();
   }
 }
 

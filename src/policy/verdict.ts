@@ -140,15 +140,24 @@ function readDynamicMetadata(decision: RegoObject): RegoObject | undefined {
       `failed to get dynamic metadata: type assertion error, expected dynamic_metadata to be of type 'object' but got '${goType(metadata)}'`,
     );
   }
-  checkNumbers(metadata);
+  checkMetadata(metadata, 0);
   return metadata;
 }
 
+/**
+ * SPEC: protobuf's C++ readers, Envoy among them, follow 100 nested messages; an object in a Struct takes three. What nests
+ * deeper would be an answer that Envoy cannot read, and its bytes would be copied once for each level.
+ */
+const MAX_METADATA_DEPTH = 30;
+
 /** SPEC: google.protobuf.Value holds doubles; a number that is none (`1e400`) has no place there. */
-function checkNumbers(value: Value): void {
+function checkMetadata(value: Value, depth: number): void {
   if (value === null || typeof value !== "object") return;
-  if (value instanceof RegoObject) for (const [, member] of value.entries) checkNumbers(member);
-  else if (Array.isArray(value)) for (const member of value as readonly Value[]) checkNumbers(member);
+  if (depth > MAX_METADATA_DEPTH) {
+    throw new VerdictError(`failed to get dynamic metadata: nested deeper than ${MAX_METADATA_DEPTH}`);
+  }
+  if (value instanceof RegoObject) for (const [, member] of value.entries) checkMetadata(member, depth + 1);
+  else if (Array.isArray(value)) for (const member of value as readonly Value[]) checkMetadata(member, depth + 1);
   else if ("text" in value && !Number.isFinite(value.toNumber())) {
     throw new VerdictError(`failed to get dynamic metadata: invalid number format "${value.text}", expected a float64`);
   }

@@ -53,8 +53,7 @@ export class WasmHost {
       Math.floor(options.maxMemoryBytes / PAGE_BYTES),
     );
     this.#exports = this.#instance.exports;
-    this.#exports.opa_malloc(0); // as OPA's own host does: the heap has its start after the first allocation
-    this.#heapStart = this.#exports.opa_heap_ptr_get() >>> 0;
+    this.#heapStart = findHeapStart(this.#exports);
     this.#heapEnd = this.#heapStart;
     this.#highest = this.#heapStart;
   }
@@ -154,6 +153,22 @@ export class WasmHost {
     const bytes = this.#instance.bytes;
     for (const { dump, json } of PLAIN_RESULTS) if (hasAt(bytes, address, dump)) return json;
     return toResultSet(this.#instance.read(address));
+  }
+}
+
+/** Throws PolicyError `policy_abi` for exports that have OPA's names and not its types, or that trap. */
+function findHeapStart(exports: PolicyExports): number {
+  try {
+    exports.opa_malloc(0); // as OPA's own host does: the heap has its start after the first allocation
+    return exports.opa_heap_ptr_get() >>> 0;
+  } catch (error) {
+    throw new PolicyError(
+      "policy_abi",
+      "not a policy of OPA's compiler: its allocator does not work; build it with `svidgate build`",
+      {
+        cause: error,
+      },
+    );
   }
 }
 

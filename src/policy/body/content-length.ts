@@ -19,5 +19,5 @@ export function isTruncated(header: string, payloadBytes: number): Result<boolea
 }
 
 function refuse(header: string, why: string): Result<boolean, "request_malformed"> {
-  return fail("request_malformed", `strconv.ParseInt: parsing ${quoteGo(toByteText(header))}: ${why}`);
+  return fail("request_malformed", `strconv.ParseInt: parsing ${quoteGo(toByteText(header.slice(0, 4096)))}: ${why}`);
 }

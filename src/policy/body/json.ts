@@ -9,6 +9,17 @@ import { decodeUtf8, quoteCharacter } from "../byte-text.ts";
 /** SPEC: encoding/json `maxNestingDepth`. */
 const MAX_DEPTH = 10_000;
 
+/** SECURITY: the sentence goes into the answer; a token of megabytes is not repeated there. */
+const MAX_SHOWN_CHARS = 2_048;
+
+/**
+ * SECURITY: OPA's runtime takes time in proportion to an exponent (0.1 s to look `1e999999999` up in a set) and to the square
+ * of the digits (5 s for `bits.and` of `1e40000`): a body of a few bytes could hold up every other check. The plugin has
+ * no such limit; doubles end at e308 and need no 1,000 digits.
+ */
+const MAX_NUMBER_BYTES = 1_000;
+const MAX_EXPONENT_DIGITS = 3;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -37,6 +48,7 @@ function trailingProblem(scanner: JsonScanner, bytes: Buffer, at: number): strin
   if (end < 0) return scanner.problem;
   const token = decodeUtf8(bytes.subarray(at, end));
   if (token === "null") return undefined;
+  if (token.length > MAX_SHOWN_CHARS) return "error: invalid character after top-level value";
   const shown =
     first === '"'
       ? Buffer.from(String(JSON.parse(token))).toString()
@@ -158,9 +170,16 @@ class JsonScanner {
     if (bytes[at] === 0x65 || bytes[at] === 0x45) {
       at++;
       if (bytes[at] === 0x2b || bytes[at] === 0x2d) at++;
+      const exponent = at;
       at = this.#digits(at, "in exponent of numeric literal");
+      if (at - exponent > MAX_EXPONENT_DIGITS) return this.#refuseNumber();
     }
-    return at;
+    return at - start > MAX_NUMBER_BYTES ? this.#refuseNumber() : at;
+  }
+
+  #refuseNumber(): -1 {
+    this.problem = `number out of range: more than ${MAX_NUMBER_BYTES} characters, or an exponent beyond 999`;
+    return -1;
   }
 
   #digits(start: number, context: string): number {
