@@ -47,9 +47,19 @@ export const serve: Command = {
     // PERF: the listener and its packages load only for the command that needs them.
     const { startApp } = await import("../app.ts");
     const log = createLog({ level: settings.logLevel, write: writeStderr, clock: systemClock });
+    // A SIGHUP while it starts must not end it: the files may have changed after they were read, so it is kept for later.
+    let reload = (): void => {
+      missedReload = true;
+    };
+    let missedReload = false;
+    ports.onSignal("SIGHUP", () => reload());
     const started = await startApp(settings, { clock: systemClock, log });
     if (!started.ok) return reportProblems(ports, started.problems);
     const { app } = started;
+    // Before it says that it serves: whoever reads that may signal at once.
+    const stopSignal = new Promise<string>((resolve) => {
+      for (const name of ["SIGTERM", "SIGINT"] as const) ports.onSignal(name, () => resolve(name));
+    });
     log.info("serving", {
       version: packageVersion(),
       address: app.address,
@@ -61,14 +71,17 @@ export const serve: Command = {
     });
     if (settings.dryRun) log.warn("dry run: every answer is an allow");
 
-    let reloading = Promise.resolve();
-    ports.onSignal("SIGHUP", () => {
-      // One at a time, in order: the last signal's files are the ones in force at the end.
-      reloading = reloading.then(async () => void (await app.reload()));
+    // INVARIANT: whatever reading and compiling do, the policy in force goes on; an unhandled rejection would end the process.
+    reload = reloadOneByOne(async () => {
+      try {
+        await app.reload();
+      } catch (error) {
+        log.error("reload failed by our fault: configuration and policy in force stay", { error: error as Error });
+      }
     });
-    const signal = await new Promise<string>((resolve) => {
-      for (const name of ["SIGTERM", "SIGINT"] as const) ports.onSignal(name, () => resolve(name));
-    });
+    if (missedReload) reload();
+    const signal = await stopSignal;
+    reload = () => undefined;
     log.info("draining", { signal, lameDuckMs: settings.lameDuckMs, graceMs: settings.graceMs });
     // A second signal means now.
     const impatient = new Promise<"now">((resolve) => {
@@ -80,3 +93,24 @@ export const serve: Command = {
     return EXIT.fine;
   },
 };
+
+/**
+ * Runs `reload` one at a time. A call that comes meanwhile is followed by one more run, however many calls there were:
+ * the last signal's files are the ones in force at the end, and a storm of signals costs two reloads.
+ */
+function reloadOneByOne(reload: () => Promise<unknown>): () => void {
+  let running = false;
+  let again = false;
+  const run = async (): Promise<void> => {
+    running = true;
+    do {
+      again = false;
+      await reload();
+    } while (again);
+    running = false;
+  };
+  return () => {
+    again = true;
+    if (!running) void run();
+  };
+}
