@@ -36,6 +36,8 @@ export async function readTarGzip(
   reader.end(tar);
   try {
     for await (const entry of reader) {
+      // The reader would wait for ever for an entry of less than nothing.
+      if ((entry.header.size ?? 0) < 0) return fail("archive_corrupt", `\`${entry.header.name}\` has a negative size`);
       const chunks: Buffer[] = [];
       for await (const chunk of entry) chunks.push(chunk as Buffer);
       if (entry.header.type === "file") files.push({ name: entry.header.name, bytes: Buffer.concat(chunks) });

@@ -7,7 +7,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
 import { toCheckRequest } from "../../src/cli/check-request.ts";
+import { readBundle } from "../../src/policy/bundle.ts";
 import { loadPolicy } from "../../src/policy/evaluator.ts";
 import { readPolicySource } from "../../src/policy/source.ts";
 import { lookalikeModule } from "../support/lookalike-module.ts";
@@ -60,6 +62,33 @@ describe("a policy path that is no policy", () => {
       chmodSync(locked, 0o755);
     }
   });
+});
+
+describe("an archive that is no bundle", () => {
+  /** One tar header (POSIX ustar) and the end of the archive. */
+  const archive = (size: string): Uint8Array => {
+    const bytes = Buffer.alloc(1536);
+    for (const [text, at] of [
+      ["/p.rego", 0],
+      ["0000644", 100],
+      [size, 124],
+      ["        0", 148],
+      ["ustar", 257],
+    ] as const) {
+      bytes.write(text, at, "latin1");
+    }
+    const sum = bytes.reduce((total, byte) => total + byte, 0);
+    bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    return gzipSync(bytes);
+  };
+
+  for (const size of ["-0000000001", "-0000001000", "77777777777"]) {
+    it(`is refused and not waited for: a file of ${size} bytes`, async () => {
+      const read = await readBundle(archive(size));
+      assert.ok(!read.ok);
+      assert.equal(read.code, "bundle_archive");
+    });
+  }
 });
 
 describe("a module with OPA's names and other types", () => {
