@@ -4,12 +4,12 @@
 
 /** One field of an event. */
 export interface AuditField {
-  readonly type: "string" | "integer" | "boolean";
+  readonly type: "string" | "integer" | "boolean" | "object";
   /** One sentence for documentation and schema. */
   readonly doc: string;
   /** True when every event of this kind has it. */
   readonly always?: true;
-  /** Characters of the written JSON string at most, escapes counted; strings only. */
+  /** Characters of the written JSON string or object at most, escapes counted. */
   readonly maxChars?: number;
   /** The closed set of values, where there is one. */
   readonly values?: readonly (string | number)[];
@@ -38,6 +38,11 @@ const PDP_ID = {
   always: true,
   maxChars: 128,
   doc: "The svidgate process that decided; `seq` counts within it.",
+} as const;
+const LABELS = {
+  type: "object",
+  maxChars: 2_048,
+  doc: "`labels` of the configuration, texts by name; absent when there are none.",
 } as const;
 const PDP_VERSION = { type: "string", always: true, maxChars: 64, doc: "Version of svidgate." } as const;
 
@@ -107,6 +112,7 @@ export const DECISION_FIELDS = {
   total_us: { type: "integer", always: true, doc: "Microseconds from the check's arrival to the decision." },
   pdp_id: PDP_ID,
   pdp_version: PDP_VERSION,
+  labels: LABELS,
 } as const satisfies Readonly<Record<string, AuditField>>;
 
 /** The fields of an `audit.gap`, in the order in which they are written. */
@@ -120,4 +126,5 @@ export const GAP_FIELDS = {
   cause: { type: "string", always: true, values: LOSS_CAUSES, doc: "Why they were lost." },
   pdp_id: PDP_ID,
   pdp_version: PDP_VERSION,
+  labels: LABELS,
 } as const satisfies Readonly<Record<string, AuditField>>;

@@ -60,6 +60,8 @@ export interface AuditWriterOptions {
   readonly pdpVersion: string;
   /** `none` leaves the path out of every event, for services whose paths hold secrets or personal data. */
   readonly path: "full" | "none";
+  /** Written into every event as one object; together at most `labels.maxChars` of JSON. */
+  readonly labels?: ReadonlyMap<string, string>;
 }
 
 /** Events that were lost, between and including two sequence numbers. */
@@ -94,7 +96,11 @@ const policyText = (policy: AuditPolicy): string =>
 
 /** Creates the writer of one process. */
 export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
-  const tail = `${text("pdp_id", options.pdpId, FIELDS.pdp_id.maxChars)}${text("pdp_version", options.pdpVersion, FIELDS.pdp_version.maxChars)}}\n`;
+  const labels = [...(options.labels ?? [])].map(
+    ([name, value]) => `${quoteAscii(name, 512)}:${quoteAscii(value, 2_048)}`,
+  );
+  const labelText = labels.length === 0 ? "" : `,"labels":{${labels.join(",")}}`;
+  const tail = `${text("pdp_id", options.pdpId, FIELDS.pdp_id.maxChars)}${text("pdp_version", options.pdpVersion, FIELDS.pdp_version.maxChars)}${labelText}}\n`;
   const withPath = options.path === "full";
   let lastPolicy: AuditPolicy | undefined;
   let lastPolicyText = "";

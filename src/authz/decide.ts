@@ -24,6 +24,10 @@ export interface DecisionRecord {
   readonly identity: Identity | undefined;
   /** The policy that was asked, whether or not it came to an evaluation. */
   readonly policy: ActivePolicy;
+  /** The input document, JSON text; undefined when none could be made. */
+  readonly input: string | undefined;
+  /** What the evaluation gave, JSON text; undefined when it gave nothing. */
+  readonly resultSet: string | undefined;
   /** Duration of the evaluation; undefined when there was none. */
   readonly evaluationMs: number | undefined;
   /** From the arrival of the call to the reply. */
@@ -51,6 +55,8 @@ export interface DecidePorts {
 interface Progress {
   request?: CheckRequest;
   identity?: Identity;
+  input?: string;
+  resultSet?: string;
   evaluationMs?: number;
 }
 
@@ -78,6 +84,8 @@ export function createCheckHandler(ports: DecidePorts): CheckHandler {
         request: progress.request,
         identity: progress.identity,
         policy,
+        input: progress.input,
+        resultSet: progress.resultSet,
         evaluationMs: progress.evaluationMs,
         totalMs: ports.clock.monotonicMs() - call.receivedMs,
       });
@@ -107,6 +115,8 @@ function decide(
   const input = writeInput(request, JSON.stringify(identity), ports.input);
   if (!input.ok) return refuse("request_malformed", input.detail ?? "malformed request");
 
+  progress.input = input.value;
+
   if (call.cancelled()) {
     return refuse("cancelled", "check request explicitly cancelled before query execution: context canceled");
   }
@@ -124,6 +134,8 @@ function decide(
   } finally {
     progress.evaluationMs = ports.clock.monotonicMs() - startMs;
   }
+
+  progress.resultSet = resultSet;
 
   const verdict = toVerdict(resultSet, ports.verdict);
   if (!verdict.ok) return refuse(verdict.code, verdict.detail ?? verdict.code);

@@ -8,12 +8,13 @@ import { type CliPorts, type Command, EXIT, reportProblems } from "./command.ts"
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { migrate } from "./migrate.ts";
 import { serve } from "./serve.ts";
 import { test } from "./test.ts";
 import { version } from "./version.ts";
 
 /** Every command, in the order of the help page. */
-export const COMMANDS: readonly Command[] = [serve, build, test, evaluate, check, demo, version];
+export const COMMANDS: readonly Command[] = [serve, build, test, evaluate, check, demo, migrate, version];
 
 /** Runs `svidgate` with these words and gives its exit code. */
 export async function runCli(words: readonly string[], ports: CliPorts): Promise<number> {

@@ -1,7 +1,7 @@
 // A configuration file's bytes → what each of its keys says, with line and column. One file, one YAML document, UTF-8, at most
 // 1 MiB; `${NAME}` is the environment's. Whether the values are valid is judged in `load.ts`, with those of all other sources.
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { parseYamlNodes } from "../base/yaml.ts";
 import { substituteEnvironment } from "./environment.ts";
 import { type ConfigItem, readConfigTree } from "./file-tree.ts";
@@ -45,8 +45,12 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** At most one byte more than is allowed, so that an endless file ends too. */
 function readBounded(path: string): Uint8Array {
-  const fd = openSync(path, "r");
+  // SECURITY: a FIFO without a writer would stop a reload, and with it every check, for good.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    const kind = fstatSync(fd);
+    if (kind.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    if (!kind.isFile()) throw new Error("not a regular file");
     const buffer = Buffer.allocUnsafe(MAX_BYTES + 1);
     let length = 0;
     for (;;) {

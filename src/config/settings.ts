@@ -1,5 +1,6 @@
 // What the fields mean together: OPA's keys beside ours, the compatibility preset, and features that are not built yet.
 
+import { quoteAscii } from "../base/ascii-json.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
 
 /** How errors are told to Envoy. */
@@ -20,6 +21,8 @@ export interface Settings
   /** The entrypoint as it was written, which is what OPA's decision log calls `path`. */
   readonly decisionPath: string;
   readonly labels: ReadonlyMap<string, string>;
+  /** The fields as they were read, for a reload to compare. */
+  readonly config: Config;
   /** What was accepted without effect or looks like a mistake: one sentence each. */
   readonly notes: readonly string[];
 }
@@ -30,7 +33,8 @@ export type ResolvedSettings =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const PLUGIN_LISTEN = ":9191";
-const MAX_LABELS = 16;
+/** What an audit event has room for (`labels` in audit/event-fields.ts). */
+const MAX_LABEL_CHARS = 2_048;
 
 /** Combines the fields. `given` names those that were set, so that a default never beats an OPA key. */
 export function resolveSettings(
@@ -46,8 +50,12 @@ export function resolveSettings(
   const decisionPath = config.entrypoint ?? opaPath;
   const entrypoint = decisionPath.replace(/^\/+|\/+$/g, "");
   const labels = new Map(config.labels);
-  if (labels.size > MAX_LABELS)
-    problems.push(`${FIELDS.labels.key}: ${labels.size} labels; at most ${MAX_LABELS} are allowed`);
+  const labelChars = [...labels].flat().reduce((sum, text) => sum + quoteAscii(text, MAX_LABEL_CHARS).length + 1, 2);
+  if (labelChars > MAX_LABEL_CHARS) {
+    problems.push(
+      `${FIELDS.labels.key}: ${labelChars} characters together, as JSON; at most ${MAX_LABEL_CHARS} are allowed`,
+    );
+  }
   if (entrypoint === "")
     problems.push(`${FIELDS.entrypoint.key}: names no rule; expected a path such as envoy/authz/allow`);
   if (problems.length > 0) return { ok: false, problems };
@@ -61,6 +69,7 @@ export function resolveSettings(
     allowHeaderControlCharacters: asPlugin,
     decisionPath,
     labels,
+    config,
     notes,
   };
   return { ok: true, settings: Object.freeze(settings) };

@@ -29,6 +29,7 @@ export interface Log {
 
 /** What `createLog` needs. */
 export interface LogOptions extends LogLimitOptions {
+  /** Asked for each line, so that it may change. */
   readonly level: LogLevel;
   /** Takes one line with its line feed; `writeStderr` in the program. */
   readonly write: (line: string) => void;
@@ -81,7 +82,7 @@ const toTimeText = (unixMs: number): string => new Date(Math.abs(unixMs) <= 8.64
 /** Creates a log that writes lines of `level` and above: `{"time":…,"level":…,"msg":…,…fields}`. */
 export function createLog(options: LogOptions): Log {
   const { clock, write } = options;
-  const lowest = LOG_LEVELS.indexOf(options.level);
+  const isEnabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(options.level);
 
   const emit = (level: LogLevel, message: string, fields: LogFields, repeated: number): void => {
     let line = `{"time":"${toTimeText(clock.unixMs())}","level":"${level}","msg":${toText(message, MAX_MESSAGE_CHARS)}`;
@@ -95,14 +96,14 @@ export function createLog(options: LogOptions): Log {
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
-      if (LOG_LEVELS.indexOf(level) >= lowest) limit.pass(level, message, fields);
+      if (isEnabled(level)) limit.pass(level, message, fields);
     };
   return {
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    enabled: (level) => LOG_LEVELS.indexOf(level) >= lowest,
+    enabled: isEnabled,
     flush: limit.flush,
   };
 }

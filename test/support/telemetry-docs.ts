@@ -41,8 +41,7 @@ ${buckets.join("\n")}
 Node's and the process's own metrics come along as prom-client names them: \`process_…\` and \`nodejs_…\`.
 
 Only Envoy sees a svidgate that cannot be reached: alert on its \`ext_authz\` counters too (\`error\`, \`failure_mode_allowed\`).
-Worth an alert here: any increase of \`svidgate_audit_lost_total\`, a growing share of \`svidgate_decisions_total{outcome="error"}\`,
-\`svidgate_policy_reloads_total{result="failure"}\`, and \`time() - svidgate_policy_loaded_timestamp_seconds\`.
+Alerts and a dashboard that use them are in \`deploy/\`; [operations.md](operations.md) says what to do.
 `;
 }
 
@@ -83,7 +82,8 @@ const toSchema = (title: string, fields: Readonly<Record<string, AuditField>>): 
         description: doc,
         ...(values === undefined ? {} : { enum: values }),
         ...(type === "integer" ? { minimum: 0 } : {}),
-        ...(maxChars === undefined ? {} : { maxLength: maxChars }),
+        ...(type === "object" ? { additionalProperties: { type: "string" } } : {}),
+        ...(maxChars === undefined || type === "object" ? {} : { maxLength: maxChars }),
         ...(pattern === undefined ? {} : { pattern }),
       },
     ]),

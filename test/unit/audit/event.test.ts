@@ -8,7 +8,12 @@ import { type AuditField, DECISION_FIELDS, GAP_FIELDS } from "../../../src/audit
 import { packageRoot } from "../../../src/base/package-root.ts";
 
 const time = "2026-01-01T00:00:00.000000Z";
-const writer = createAuditWriter({ pdpId: "p1", pdpVersion: "0.1.0", path: "full" });
+const writer = createAuditWriter({
+  pdpId: "p1",
+  pdpVersion: "0.1.0",
+  path: "full",
+  labels: new Map([["region", "eu"]]),
+});
 const policy = { revision: "r1", entrypoint: "envoy/authz/allow", wasmSha256: "ab".repeat(32) };
 const least: DecisionFacts = {
   decisionId: "019b7000-0000-7000-8000-000000000000",
@@ -115,12 +120,14 @@ describe("a decision", () => {
       total_us: 41,
       pdp_id: "p1",
       pdp_version: "0.1.0",
+      labels: { region: "eu" },
     });
   });
   it("of an unreadable request has just the fields that every decision has", () => {
+    const bare = createAuditWriter({ pdpId: "p1", pdpVersion: "0.1.0", path: "full", labels: new Map() });
     const always = Object.entries<AuditField>(DECISION_FIELDS).filter(([, field]) => field.always === true);
     assert.deepEqual(
-      Object.keys(decision(least)),
+      Object.keys(read(bare.toDecisionLine(least, 1, time))),
       always.map(([name]) => name),
     );
   });
