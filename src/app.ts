@@ -2,34 +2,44 @@
 // start, reload as often as wanted, drain. What a part decides is in the part, not here.
 
 import { randomUUID } from "node:crypto";
-import { toInputOptions } from "./app-input.ts";
+import {
+  createDecider,
+  type LoadedRules,
+  loadRules,
+  type ReloadState,
+  type RulePorts,
+  reloadRules,
+} from "./app-rules.ts";
+import { toStatus } from "./app-status.ts";
+import { announceListener, notAfter } from "./app-tls.ts";
 import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
 import { type Audit, createAudit } from "./audit/audit.ts";
+import { createOpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { AuditSinkError, openAuditSink, parseAuditTarget } from "./audit/sinks.ts";
-import { toDecisionFacts } from "./authz/audit-record.ts";
-import { createCheckHandler, type DecisionRecord } from "./authz/decide.ts";
-import { isAllow } from "./authz/decision.ts";
-import { OUTCOMES, REASONS_BY_OUTCOME } from "./authz/outcome.ts";
-import { createResponseWriter } from "./authz/response.ts";
+import { REASONS_BY_OUTCOME } from "./authz/outcome.ts";
 import type { Clock } from "./base/clock.ts";
 import { packageVersion } from "./base/package-root.ts";
 import { createUuidV7 } from "./base/uuid-v7.ts";
-import type { Settings } from "./config/settings.ts";
+import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
-import { loadActivePolicy } from "./policy/load.ts";
+import { shippedCompiler } from "./policy/compiler/artifact.ts";
 import { type AdminServer, openAdmin } from "./server/admin.ts";
 import { type CheckServer, openCheckServer } from "./server/check-server.ts";
 import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
 import { createHealth } from "./server/health.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen-address.ts";
+import { loadReflection } from "./server/reflection.ts";
+import { createRefusals } from "./server/refusals.ts";
 import type { Log } from "./telemetry/log.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import type { Tracing } from "./telemetry/tracing.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { writeStderr } from "./telemetry/stderr.ts";
 
 /** What the app takes from outside. */
 export interface AppPorts {
   readonly clock: Clock;
   readonly log: Log;
+  /** The path of the configuration file, for `GET /status`. */
+  readonly configFile?: string | undefined;
 }
 
 /** A running svidgate. */
@@ -39,8 +49,13 @@ export interface App {
   /** The admin port's address; undefined when it is off. */
   readonly adminAddress: string | undefined;
   readonly policy: ActivePolicy;
-  /** Loads policy and data anew and reopens the audit file: all valid, or all kept. Gives the problems. */
-  reload(): Promise<readonly string[]>;
+  /**
+   * Loads policy and data anew, by these settings or by those in force, and reopens the audit file: all valid, or all kept.
+   * Gives the problems.
+   */
+  reload(resolved?: ResolvedSettings): Promise<readonly string[]>;
+  /** The settings in force. */
+  readonly settings: Settings;
   /** Stops without losing a check: see `server/check-server.ts`. */
   drain(): Promise<void>;
   /** Stops now. */
@@ -63,14 +78,13 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   const admin = settings.admin === "off" ? undefined : readAddress(settings.admin, problems);
   const target = parseAuditTarget(settings.audit);
   if (!target.ok) problems.push(target.detail ?? target.code);
-  const input = await toInputOptions(settings);
-  if (!input.ok) problems.push(...input.problems);
-  const loaded = await load(settings, ports);
+  const loaded = await loadRules(settings, ports);
   if (!loaded.ok) problems.push(...loaded.problems);
-  if (problems.length > 0 || !input.ok || !loaded.ok || !target.ok || listen === undefined)
-    return { ok: false, problems };
-  for (const warning of loaded.warnings) log.warn("policy", { warning });
-  let policy = loaded.policy;
+  if (problems.length > 0 || !loaded.ok || !target.ok || listen === undefined) return { ok: false, problems };
+  logWarnings(log, loaded);
+  for (const note of settings.notes) log.warn("configuration", { note });
+  let { rules, warnings } = loaded;
+  let lastReload: ReloadState | undefined;
 
   const pdpId = randomUUID();
   let audit: Audit;
@@ -81,6 +95,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       pdpId,
       pdpVersion: packageVersion(),
       path: settings.auditPath,
+      labels: settings.labels,
       maxEvents: settings.auditQueueEvents,
       onLost: (cause, seq) => log.error("audit events are being lost", { cause, seq }),
       onSinkError: (error) => log.error("the audit sink failed", { error: toError(error) }),
@@ -91,51 +106,52 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   }
 
   const tracing = startTracing(settings, ports, pdpId);
-  let inFlight = 0;
   let server: CheckServer | undefined;
   const metrics = createMetrics({
     version: packageVersion(),
     nodeVersion: process.versions.node,
     reasons: REASONS_BY_OUTCOME,
     ports: {
-      checksInFlight: () => inFlight,
+      checksInFlight: () => server?.listener.checksInFlight ?? 0,
       connections: () => server?.listener.connections ?? 0,
-      policy: () => ({ revision: policy.revision, loadedAtUnixSeconds: policy.activatedUnixMs / 1000 }),
+      connectionsRefused: () => server?.acceptors[0]?.refusals.counts ?? NONE_REFUSED,
+      tlsCertificateExpiryUnixSeconds: () =>
+        rules.tls === undefined ? undefined : rules.tls.leaf.notAfterUnixMs / 1000,
+      policy: () => ({
+        revision: rules.policy.revision,
+        loadedAtUnixSeconds: rules.policy.activatedUnixMs / 1000,
+      }),
       audit: () => audit.stats(),
       spans: () => tracing?.counts(),
     },
     onFault: (fault) => log.error("metrics fault", { error: fault }),
   });
-  const record = createRecorder(settings, audit, metrics, tracing);
   const health = createHealth();
-  const handler = createCheckHandler({
-    clock,
-    activePolicy: () => policy,
-    input: input.options,
-    readOptions: { fromHeaderMap: settings.fromHeaderMap },
-    verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter({ onError: settings.onError, dryRun: settings.dryRun }),
+  const rulePorts: RulePorts = {
+    ...ports,
+    audit,
+    metrics,
+    tracing,
+    decisionLog: settings.consoleDecisionLog
+      ? createOpaDecisionLog({ labels: settings.labels, pdpId, clock, write: writeStderr })
+      : undefined,
     newDecisionId: createUuidV7(clock),
-    record,
-    onFault: (error, decisionId) => log.error("a check failed by our fault", { decisionId, error: toError(error) }),
-  });
+  };
+  let decide = createDecider(rules, rulePorts);
+  const addReflection = settings.reflection || settings.opaReflection ? await loadReflection() : undefined;
   const opened = await openCheckServer({
     addresses: [listen],
     accept: {
       insecure: settings.plaintextAllowed,
       socketMode: settings.unixSocketMode,
       maxConnections: settings.maxConnections,
+      ...(rules.tls === undefined ? {} : { tls: rules.tls }),
+      clock,
+      onRefused: (refusal) => log.warn("connection refused", { ...refusal }),
     },
-    createListener: createGrpcJsListener,
+    createListener: (options) => createGrpcJsListener(options, addReflection),
     listener: {
-      handler: (bytes, call) => {
-        inFlight++;
-        try {
-          return handler(bytes, call);
-        } finally {
-          inFlight--;
-        }
-      },
+      handler: (bytes, call) => decide(bytes, call),
       clock,
       health,
       limits: { maxReceiveBytes: settings.maxRequestBytes, maxConcurrentStreams: settings.maxConcurrentStreams },
@@ -145,20 +161,30 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (!opened.ok) return abandon([opened.detail ?? opened.code], audit);
   server = opened.value;
 
-  const reload = async (): Promise<readonly string[]> => {
+  const reload = async (
+    resolved: ResolvedSettings = { ok: true, settings: rules.settings },
+  ): Promise<readonly string[]> => {
     audit.reopen();
-    const next = await load(settings, ports);
-    metrics.policyReloaded(next.ok ? "success" : "failure");
+    const next = await reloadRules(rules, resolved, ports);
+    const result = next.ok ? "success" : "failure";
+    metrics.policyReloaded(result);
+    if (rules.tls !== undefined) metrics.tlsReloaded(result);
+    const problems = next.ok ? [] : next.problems;
+    lastReload = { time: new Date(clock.unixMs()).toISOString(), result, problems };
     if (!next.ok) {
-      log.error("reload failed: the policy in force stays", { problems: next.problems });
-      return next.problems;
+      log.error("reload failed: configuration and policy in force stay", { problems });
+      return problems;
     }
-    for (const warning of next.warnings) log.warn("policy", { warning });
-    policy = next.policy;
-    log.info("reloaded", { revision: policy.revision });
+    for (const note of next.rules.settings.notes) log.warn("configuration", { note });
+    logWarnings(log, next);
+    ({ rules, warnings } = next);
+    if (rules.tls !== undefined) for (const acceptor of server?.acceptors ?? []) acceptor.replaceTls(rules.tls);
+    decide = createDecider(rules, rulePorts);
+    log.info("reloaded", { revision: rules.policy.revision, tlsCertificateNotAfter: notAfter(rules.tls) });
     return [];
   };
 
+  const compiler = nameCompiler();
   let adminServer: AdminServer | undefined;
   if (admin !== undefined) {
     const openedAdmin = await openAdmin(admin, {
@@ -172,7 +198,20 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
         { name: "not-draining", ready: !health.draining },
       ],
       metrics: () => metrics.text(),
-      status: () => toStatus(settings, policy, audit, { startedUnixMs, draining: health.draining }),
+      status: () =>
+        toStatus({
+          startedUnixMs,
+          nowUnixMs: clock.unixMs(),
+          configFile: ports.configFile,
+          compiler,
+          rules,
+          warnings,
+          lastReload,
+          server,
+          adminAddress: adminServer?.text,
+          health,
+          audit: audit.stats(),
+        }),
       onFault: (error) => log.error("admin fault", { error: toError(error) }),
     });
     if (!openedAdmin.ok) {
@@ -184,11 +223,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   health.setReady(true);
 
   const acceptor = server.acceptors[0];
-  if (acceptor !== undefined && !acceptor.isLoopback) {
-    log.warn("listening without TLS where other machines can reach it: whoever can connect can ask", {
-      address: acceptor.text,
-    });
-  }
+  if (acceptor !== undefined) announceListener(log, acceptor, rules.tls);
   const running = server;
   const stopRest = async (): Promise<void> => {
     await adminServer?.close();
@@ -201,11 +236,15 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       address: acceptor?.text ?? settings.listen,
       adminAddress: adminServer?.text,
       get policy() {
-        return policy;
+        return rules.policy;
+      },
+      get settings() {
+        return rules.settings;
       },
       reload,
       drain: async () => {
-        const { cut } = await running.drain({ lameDuckMs: settings.lameDuckMs, graceMs: settings.graceMs });
+        const { lameDuckMs, graceMs } = rules.settings;
+        const { cut } = await running.drain({ lameDuckMs, graceMs });
         if (cut > 0) log.warn("connections were cut after the grace time", { cut });
         await stopRest();
       },
@@ -217,39 +256,6 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   };
 }
 
-function load(settings: Settings, { clock, log }: AppPorts): ReturnType<typeof loadActivePolicy> {
-  return loadActivePolicy({
-    paths: settings.policyPaths,
-    dataFiles: settings.dataFiles,
-    regoVersion: settings.regoVersion,
-    entrypoint: settings.entrypoint,
-    engine: settings.engine,
-    strictBuiltinErrors: settings.strictBuiltinErrors,
-    maxMemoryBytes: settings.maxMemoryBytes,
-    clock,
-    onPrint: (text) => log.debug("policy print", { text }),
-  });
-}
-
-/** Audit, metrics and span of one decision. */
-function createRecorder(
-  settings: Settings,
-  audit: Audit,
-  metrics: Metrics,
-  tracing: Tracing | undefined,
-): (record: DecisionRecord) => void {
-  const options = { dryRun: settings.dryRun, errorsAreGrpcStatus: settings.onError === "grpc_error" };
-  return (record) => {
-    const { reason } = record.decision;
-    const evaluationUs = record.evaluationMs === undefined ? -1 : record.evaluationMs * 1000;
-    metrics.decided(OUTCOMES[reason].outcome, reason, record.totalMs * 1000, evaluationUs);
-    if (settings.dryRun && !isAllow(record.decision)) metrics.wouldDeny(reason);
-    const facts = toDecisionFacts(record, options);
-    audit.record(facts);
-    tracing?.decided(facts);
-  };
-}
-
 function readAddress(text: string, problems: string[]): ListenAddress | undefined {
   const parsed = parseListenAddress(text);
   if (parsed.ok) return parsed.value;
@@ -257,27 +263,20 @@ function readAddress(text: string, problems: string[]): ListenAddress | undefine
   return undefined;
 }
 
-function toStatus(
-  settings: Settings,
-  policy: ActivePolicy,
-  audit: Audit,
-  process_: { readonly startedUnixMs: number; readonly draining: boolean },
-): unknown {
-  return {
-    version: packageVersion(),
-    started: new Date(process_.startedUnixMs).toISOString(),
-    draining: process_.draining,
-    listener: settings.listener,
-    on_error: settings.onError,
-    dry_run: settings.dryRun,
-    policy: {
-      revision: policy.revision,
-      entrypoint: policy.entrypoint,
-      wasm_sha256: policy.wasmSha256,
-      activated: new Date(policy.activatedUnixMs).toISOString(),
-    },
-    audit: { sink: settings.audit.split(":")[0], ...audit.stats() },
-  };
+const NONE_REFUSED = createRefusals().counts;
+
+function logWarnings(log: Log, loaded: Pick<Extract<LoadedRules, { ok: true }>, "warnings" | "tlsWarnings">): void {
+  for (const warning of loaded.warnings) log.warn("policy", { warning });
+  for (const warning of loaded.tlsWarnings) log.warn("tls", { warning });
+}
+
+/** Undefined when the installation lacks the compiler, which a policy that came compiled does not need. */
+function nameCompiler(): string | undefined {
+  try {
+    return shippedCompiler();
+  } catch {
+    return undefined;
+  }
 }
 
 async function abandon(problems: readonly string[], audit: Audit): Promise<StartedApp> {

@@ -18,23 +18,54 @@ export interface InjectedConnection {
   forget(): void;
 }
 
+/** What is to be known of the calls on one connection. */
+export interface ConnectionWatch {
+  /** What `getPeer()` of its calls gives: grpc-js knows the peers of its own TCP sockets only. */
+  readonly peer: string;
+  /** Called when a call's headers have come; gives what is called when it has ended, however that was. */
+  onCall(path: string): (() => void) | undefined;
+}
+
 /**
- * Gives `server` a plaintext HTTP/2 connection (prior knowledge). Calls on it have `peer` as their `getPeer()`: grpc-js knows
- * the peers of its own TCP sockets only. Each connection has an injector of its own, which costs about 40 µs once.
+ * Gives `server` an HTTP/2 connection (prior knowledge, or behind TLS that was made elsewhere). Each connection has an injector
+ * of its own, which costs about 40 µs once.
  */
-export function injectConnection(server: grpc.Server, connection: Duplex, peer: string): InjectedConnection {
-  const nameThePeer: grpc.ServerInterceptor = (_method, call) => {
-    call.getPeer = () => peer;
+export function injectConnection(server: grpc.Server, connection: Duplex, watch: ConnectionWatch): InjectedConnection {
+  const intercept: grpc.ServerInterceptor = (method, call) => {
+    call.getPeer = () => watch.peer;
+    const onEnd = watch.onCall(method.path);
+    if (onEnd !== undefined) watchEnd(call, onEnd);
     // The interface of grpc-js asks for its wrapper class, but takes any call; a wrapper would cost a layer on each check.
     return call as grpc.ServerInterceptingCall;
   };
   const credentials = grpc.experimental.createServerCredentialsWithInterceptors(
     grpc.ServerCredentials.createInsecure(),
-    [nameThePeer],
+    [intercept],
   );
   const injector = server.createConnectionInjector(credentials);
   injector.injectConnection(connection);
   return { drain: (graceMs) => injector.drain(graceMs), forget: () => injector.destroy() };
+}
+
+/** grpc-js calls `onCancel` of whoever started a call once it is over, also after its trailers were sent. */
+function watchEnd(call: grpc.ServerInterceptingCallInterface, onEnd: () => void): void {
+  const start = call.start.bind(call);
+  call.start = (listener) => {
+    let begun = false;
+    const { onCancel } = listener;
+    const onReceiveMetadata = listener.onReceiveMetadata.bind(listener);
+    listener.onReceiveMetadata = (metadata) => {
+      begun = true;
+      onReceiveMetadata(metadata);
+    };
+    listener.onCancel = () => {
+      onEnd();
+      onCancel.call(listener);
+    };
+    start(listener);
+    // A call that was gone before it began is never told of its end.
+    if (!begun) onEnd();
+  };
 }
 
 /** Reads message and service definitions from `proto/`, e.g. `grpc/health/v1/health.proto`; loads the parser on first use. */

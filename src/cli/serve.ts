@@ -26,6 +26,10 @@ export const serve: Command = {
     "entrypoint",
     "listen",
     "insecure-listen",
+    "tls-certificate",
+    "tls-private-key",
+    "tls-client-ca",
+    "tls-client-spiffe-id",
     "listener",
     "workers",
     "admin",
@@ -46,14 +50,21 @@ export const serve: Command = {
     setFlagsFromString("--heap-growing-percent=20");
     // PERF: the listener and its packages load only for the command that needs them.
     const { startApp } = await import("../app.ts");
-    const log = createLog({ level: settings.logLevel, write: writeStderr, clock: systemClock });
+    let inForce = settings;
+    const log = createLog({
+      get level() {
+        return inForce.logLevel;
+      },
+      write: writeStderr,
+      clock: systemClock,
+    });
     // A SIGHUP while it starts must not end it: the files may have changed after they were read, so it is kept for later.
     let reload = (): void => {
       missedReload = true;
     };
     let missedReload = false;
     ports.onSignal("SIGHUP", () => reload());
-    const started = await startApp(settings, { clock: systemClock, log });
+    const started = await startApp(settings, { clock: systemClock, log, configFile: args.configFile });
     if (!started.ok) return reportProblems(ports, started.problems);
     const { app } = started;
     // Before it says that it serves: whoever reads that may signal at once.
@@ -74,10 +85,11 @@ export const serve: Command = {
     // INVARIANT: whatever reading and compiling do, the policy in force goes on; an unhandled rejection would end the process.
     reload = reloadOneByOne(async () => {
       try {
-        await app.reload();
+        await app.reload(readSettings(args, ports));
       } catch (error) {
         log.error("reload failed by our fault: configuration and policy in force stay", { error: error as Error });
       }
+      inForce = app.settings;
     });
     if (missedReload) reload();
     const signal = await stopSignal;

@@ -7,12 +7,14 @@ import { LISTEN_FIELDS } from "./listen-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { PROCESS_FIELDS } from "./process-fields.ts";
 import { RECORD_FIELDS } from "./record-fields.ts";
+import { TLS_FIELDS } from "./tls-fields.ts";
 import { TRACING_FIELDS } from "./tracing-fields.ts";
 
 /** Every field, by the name it has in {@link Config}. */
 export const FIELDS = {
   ...POLICY_FIELDS,
   ...LISTEN_FIELDS,
+  ...TLS_FIELDS,
   ...DECISION_FIELDS,
   ...RECORD_FIELDS,
   ...TRACING_FIELDS,

@@ -33,7 +33,6 @@ export const OPA_KEYS: Readonly<Record<string, OpaKey>> = {
   [`${PLUGIN}.skip-request-body-parse`]: { support: "same", why: "leaves `parsed_body` and `truncated_body` out" },
   [`${PLUGIN}.proto-descriptor`]: { support: "same", why: "gRPC bodies are parsed by it" },
   [`${PLUGIN}.grpc-max-recv-msg-size`]: { support: "same", why: "larger requests end with RESOURCE_EXHAUSTED" },
-  [`${PLUGIN}.enable-reflection`]: { support: "unsupported", why: "gRPC reflection is not built yet; set it to false" },
   [`${PLUGIN}.enable-performance-metrics`]: {
     support: "without_effect",
     why: "metrics are always on, under other names: `svidgate_check_duration_seconds` for `grpc_request_duration_seconds`, `svidgate_decisions_total` for `error_counter` (docs/metrics.md)",

@@ -1,12 +1,17 @@
 // Owns the listening sockets: binds them, sets the mode of socket files, caps connections, and hands each accepted
-// connection to a listener. Knows nothing of HTTP/2. TLS is not here yet; an address that other machines can reach is
-// refused without it, unless the caller insists.
+// connection to a listener, through TLS where there is material for it (tls-gate.ts). Knows nothing of HTTP/2. An address that
+// other machines can reach is refused without TLS, unless the caller insists.
 
 import { chmodSync } from "node:fs";
 import { createServer, isIP, type ListenOptions, type Server, type Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { fail, ok, type Result } from "../base/result.ts";
-import { isLoopback, type ListenAddress, printListenAddress } from "./listen-address.ts";
+import { isLoopback, type ListenAddress, printListenAddress, toPlainIp } from "./listen-address.ts";
+import { createUnverifiedPeer, type Peer } from "./peer.ts";
+import { createRefusals, type Refusal, type Refusals } from "./refusals.ts";
+import { createTlsGate } from "./tls-gate.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 import { clearSocketPath, type SocketPathCode } from "./unix-socket.ts";
 
 export type BindCode = SocketPathCode | "insecure_listen" | "address_in_use" | "address_unavailable";
@@ -94,7 +99,7 @@ function listen(server: Server, address: ListenAddress, mode: number): Promise<N
 function insecureListen(address: ListenAddress): Result<never, BindCode> {
   return fail(
     "insecure_listen",
-    `\`${printListenAddress(address)}\` is reachable from other machines without TLS: listen on 127.0.0.1 or a unix socket, or pass \`--insecure-listen\``,
+    `\`${printListenAddress(address)}\` is reachable from other machines without TLS: listen on 127.0.0.1 or a unix socket, set \`svidgate.tls.certificate\`, or pass \`--insecure-listen\``,
   );
 }
 
@@ -136,68 +141,99 @@ export function closeServer(server: Server): Promise<void> {
   });
 }
 
-/** Plain numbers, read when metrics are. */
-export interface AcceptCounters {
-  /** Connections handed over since the start. */
-  accepted: number;
-  /** Connections closed at once, over `maxConnections`. */
-  refused: number;
-  /** Connections closed because the peer sent no HTTP/2 preface in time. */
-  silent: number;
-}
-
 export interface Acceptor extends BoundSocket {
-  readonly counters: Readonly<AcceptCounters>;
+  /** Connections that were handed over since the start. */
+  readonly accepted: number;
+  readonly refusals: Refusals;
+  /** New connections get this material. Throws when the acceptor was opened without TLS. */
+  replaceTls(material: TlsMaterial): void;
   /** Stops accepting and removes the socket file. Connections stay with their listener. */
   stop(): Promise<void>;
 }
 
 export interface AcceptOptions extends BindOptions {
-  /** A connection that has sent fewer bytes than an HTTP/2 preface by then is closed. Default 10000. */
+  /** Without it, connections are plaintext. */
+  readonly tls?: TlsMaterial;
+  /** Against which certificates are checked; the machine's unless set. */
+  readonly clock?: Clock;
+  /** A TLS handshake that is not done by then is closed. Default 10000. */
+  readonly handshakeTimeoutMs?: number;
+  /** A connection that has sent fewer bytes than an HTTP/2 preface by then is closed; counted from the end of the handshake. Default 10000. */
   readonly prefaceTimeoutMs?: number;
   /** TCP keep-alive probes start after this idle time. Default 60000. */
   readonly tcpKeepAliveMs?: number;
+  /** Told of each connection that is closed; must not throw. */
+  readonly onRefused?: (refusal: Refusal) => void;
 }
 
 // SPEC: RFC 9113 §3.4, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`.
 const PREFACE_BYTES = 24;
 
-/** Binds `address` and gives every connection to `take`. */
+/** Binds `address` and gives every connection, with what its peer has proven, to `take`. */
 export async function openAcceptor(
   address: ListenAddress,
-  take: (socket: Socket) => void,
+  take: (socket: Socket, peer: Peer) => void,
   options: AcceptOptions = {},
 ): Promise<Result<Acceptor, BindCode>> {
-  const counters: AcceptCounters = { accepted: 0, refused: 0, silent: 0 };
   const prefaceTimeoutMs = options.prefaceTimeoutMs ?? 10_000;
+  const refusals = createRefusals(options.onRefused);
+  let accepted = 0;
+  const hand = (socket: Socket, peer: Peer): void => {
+    accepted++;
+    // SECURITY: a peer that connects and says nothing would hold one of `maxConnections` for ever.
+    const timer = setTimeout(() => {
+      if (socket.destroyed || socket.bytesRead >= PREFACE_BYTES) return;
+      refusals.add({ reason: "no_preface", address: peer.pep.address });
+      socket.destroy();
+    }, prefaceTimeoutMs);
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
+    take(socket, peer);
+  };
+  const gate =
+    options.tls === undefined
+      ? undefined
+      : createTlsGate({
+          material: options.tls,
+          clock: options.clock ?? systemClock,
+          handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+          refusals,
+          admit: hand,
+        });
   const server = createServer({
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: options.tcpKeepAliveMs ?? 60_000,
   });
-  server.on("drop", () => {
-    counters.refused++;
+  server.on("drop", (data) => {
+    refusals.add({ reason: "connection_limit", address: data?.remoteAddress });
   });
   server.on("connection", (socket) => {
+    const { remoteAddress } = socket;
     // Reset while it waited in the backlog: without an address it would pass for a unix socket's peer.
-    if (address.kind === "tcp" && socket.remoteAddress === undefined) {
+    if (address.kind === "tcp" && remoteAddress === undefined) {
       socket.destroy();
       return;
     }
-    counters.accepted++;
-    // SECURITY: a peer that connects and says nothing would hold one of `maxConnections` for ever.
-    const timer = setTimeout(() => {
-      if (socket.destroyed || socket.bytesRead >= PREFACE_BYTES) return;
-      counters.silent++;
-      socket.destroy();
-    }, prefaceTimeoutMs);
-    timer.unref();
-    socket.once("close", () => clearTimeout(timer));
     // A reset before the listener has its own handler in place must not end the process.
     socket.on("error", () => socket.destroy());
-    take(socket);
+    const peerAddress = address.kind === "unix" || remoteAddress === undefined ? "unix" : toPlainIp(remoteAddress);
+    if (gate === undefined) hand(socket, createUnverifiedPeer(peerAddress));
+    else gate.take(socket, peerAddress);
   });
-  const bound = await bindServer(server, address, options);
+  const secured = gate === undefined ? options : { ...options, insecure: true };
+  const bound = await bindServer(server, address, secured);
   if (!bound.ok) return bound;
-  return ok({ ...bound.value, counters, stop: () => closeServer(server) });
+  return ok({
+    ...bound.value,
+    get accepted() {
+      return accepted;
+    },
+    refusals,
+    replaceTls: (material) => {
+      if (gate === undefined) throw new Error("this listener was opened without TLS");
+      gate.replace(material);
+    },
+    stop: () => closeServer(server),
+  });
 }

@@ -1,32 +1,43 @@
 // Check as grpc-js calls it: one synchronous run of the handler from bytes to bytes, whatever the handler does.
 
-import type { CheckHandler, Pep } from "../authz/check-handler.ts";
+import type { CheckHandler } from "../authz/check-handler.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ServerUnaryCall, type sendUnaryData, status } from "../base/grpc.ts";
+import { createUnverifiedPeer, type Peer } from "./peer.ts";
 
 const INTERNAL = { code: status.INTERNAL, details: "internal error" };
-const UNKNOWN_PEP: Pep = { address: "unknown", verified: false };
+const UNKNOWN_PEER = createUnverifiedPeer("unknown");
 
 export interface CheckMethodOptions {
   readonly handler: CheckHandler;
   readonly clock: Clock;
   /** The peer of the connection that `getPeer()` names. */
-  pepOf(connection: string): Pep | undefined;
+  peerOf(connection: string): Peer | undefined;
+  /** Told when a check was refused because its peer may not ask any more. */
+  onRefused(connection: string): void;
   onFault(error: unknown): void;
 }
 
 type CheckMethod = (call: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) => void;
 
 /** The unary method to register on a grpc-js server. */
-export function createCheckMethod({ handler, clock, pepOf, onFault }: CheckMethodOptions): CheckMethod {
+export function createCheckMethod({ handler, clock, peerOf, onRefused, onFault }: CheckMethodOptions): CheckMethod {
   return (call, reply) => {
     const receivedMs = clock.monotonicMs();
+    const connection = call.getPeer();
+    // A connection that has just gone: nobody reads the answer, but the call may still be audited.
+    const peer = peerOf(connection) ?? UNKNOWN_PEER;
+    // SECURITY: a connection outlives the certificate that opened it, so its dates count at each check.
+    const refusal = peer.refusal();
+    if (refusal !== undefined) {
+      reply({ code: status.UNAUTHENTICATED, details: refusal });
+      return onRefused(connection);
+    }
     try {
       const answer = handler(call.request, {
         deadlineMs: toMonotonicMs(call.getDeadline(), receivedMs),
         receivedMs,
-        // A connection that has just gone: nobody reads the answer, but the call may still be audited.
-        pep: pepOf(call.getPeer()) ?? UNKNOWN_PEP,
+        pep: peer.pep,
         cancelled: () => call.cancelled,
         metadata: (name) => call.metadata.get(name)[0]?.toString(),
       });

@@ -2,26 +2,29 @@
 // for unknown methods, 415 for what is not gRPC, RESOURCE_EXHAUSTED for large messages, DEADLINE_EXCEEDED when time is up.
 // Its limits are listed in docs/decisions/listeners.md.
 
-import type { Pep } from "../authz/check-handler.ts";
 import { injectConnection, Server } from "../base/grpc.ts";
 import { createCheckMethod, toBuffer } from "./grpc-js-check.ts";
 import { H2Connection } from "./h2-connection.ts";
 import { addHealthService } from "./health-service.ts";
-import { toPlainIp } from "./listen-address.ts";
 import { CHECK_PATH, type Listener, type ListenerOptions } from "./listener.ts";
+import type { Peer } from "./peer.ts";
 
 /** How long a peer may take to read the notice and go, before its connection gets the last GOAWAY. */
 const NOTICE_MS = 1000;
+/** After a refused check: long enough for the peer to read the refusal and finish what else it has open. */
+const REFUSED_GRACE_MS = 1000;
+/** The longest that a timer of Node waits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Held {
-  readonly pep: Pep;
+  readonly peer: Peer;
   /** Begins to close the connection without losing a call. */
   drain(graceMs: number): void;
   cut(): void;
 }
 
-/** Starts a listener that has no connections yet. */
-export function createGrpcJsListener(options: ListenerOptions): Listener {
+/** Starts a listener that has no connections yet; `addServices` adds what it serves besides Check and health. */
+export function createGrpcJsListener(options: ListenerOptions, addServices?: (server: Server) => void): Listener {
   const { limits = {} } = options;
   const server = new Server({
     "grpc.enable_channelz": 0,
@@ -33,10 +36,20 @@ export function createGrpcJsListener(options: ListenerOptions): Listener {
   const connections = new Map<string, Held>();
   let taken = 0;
   let faults = 0;
+  let checksInFlight = 0;
+  const onCheckEnd = (): void => {
+    checksInFlight--;
+  };
+  const onCall = (path: string): (() => void) | undefined => {
+    if (path !== CHECK_PATH) return undefined;
+    checksInFlight++;
+    return onCheckEnd;
+  };
   const check = createCheckMethod({
     handler: options.handler,
     clock: options.clock,
-    pepOf: (connection) => connections.get(connection)?.pep,
+    peerOf: (connection) => connections.get(connection)?.peer,
+    onRefused: (connection) => connections.get(connection)?.drain(REFUSED_GRACE_MS),
     onFault: (error) => {
       faults++;
       options.onFault(error);
@@ -44,6 +57,7 @@ export function createGrpcJsListener(options: ListenerOptions): Listener {
   });
   server.register(CHECK_PATH, check, toBuffer, (bytes: Buffer) => bytes, "unary");
   const health = addHealthService(server, options.health, limits.maxWatches ?? 256);
+  addServices?.(server);
   let drainGraceMs: number | undefined;
   let closed = false;
   let onEmpty: (() => void) | undefined;
@@ -57,20 +71,22 @@ export function createGrpcJsListener(options: ListenerOptions): Listener {
     return left;
   };
   return {
-    take: (socket) => {
+    take: (socket, peer) => {
       if (closed) {
         socket.destroy();
         return;
       }
-      const { remoteAddress } = socket;
-      const pep: Pep = { address: remoteAddress === undefined ? "unix" : toPlainIp(remoteAddress), verified: false };
       const name = `${taken++}`;
       const connection = new H2Connection(socket);
-      const injected = injectConnection(server, connection, name);
+      const injected = injectConnection(server, connection, { peer: name, onCall });
       let timer: NodeJS.Timeout | undefined;
+      let leaving = false;
       const held: Held = {
-        pep,
+        peer,
         drain: (graceMs) => {
+          if (leaving) return;
+          leaving = true;
+          clearTimeout(timer);
           connection.sendGoawayNotice();
           timer = setTimeout(() => injected.drain(graceMs), Math.min(NOTICE_MS, graceMs / 2));
         },
@@ -83,10 +99,22 @@ export function createGrpcJsListener(options: ListenerOptions): Listener {
         connections.delete(name);
         if (connections.size === 0) onEmpty?.();
       });
+      const { leave } = peer;
+      if (leave !== undefined) {
+        const wait = (leftMs: number): void => {
+          const stepMs = Math.min(leftMs, MAX_TIMER_MS);
+          timer = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : held.drain(leave.graceMs)), stepMs);
+          timer.unref();
+        };
+        wait(leave.afterMs);
+      }
       if (drainGraceMs !== undefined) held.drain(drainGraceMs);
     },
     get connections() {
       return connections.size;
+    },
+    get checksInFlight() {
+      return checksInFlight;
     },
     get faults() {
       return faults;

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import type { CheckHandler } from "../authz/check-handler.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Health } from "./health.ts";
+import type { Peer } from "./peer.ts";
 
 /** The only method that decides. SPEC: envoy.service.auth.v3.Authorization; v2 is answered UNIMPLEMENTED. */
 export const CHECK_PATH = "/envoy.service.auth.v3.Authorization/Check";
@@ -33,10 +34,12 @@ export interface ListenerOptions {
 
 /** A speaker of gRPC over connections that accept.ts has taken. */
 export interface Listener {
-  /** Takes over one connection. */
-  take(socket: Socket): void;
+  /** Takes over one connection. Checks are refused with UNAUTHENTICATED, and the connection ended, once `peer` may not ask. */
+  take(socket: Socket, peer: Peer): void;
   /** Connections held now. */
   readonly connections: number;
+  /** Checks whose headers have come and whose reply has not been written yet. */
+  readonly checksInFlight: number;
   /** Calls that ended in INTERNAL because the handler threw. */
   readonly faults: number;
   /**

@@ -23,6 +23,21 @@ export type DecisionOutcome = (typeof DECISION_OUTCOMES)[number];
 export const RELOAD_RESULTS = ["success", "failure"] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 
+/** Why a connection to the check listener was closed by svidgate before it asked, or before it asked again. */
+export const REFUSAL_REASONS = [
+  "connection_limit",
+  "no_preface",
+  "handshake_timeout",
+  "handshake_failed",
+  "no_alpn_h2",
+  "client_certificate_missing",
+  "client_certificate_untrusted",
+  "client_certificate_invalid",
+  "client_certificate_expired",
+  "client_not_allowed",
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
 const REASONS: LabelValues = { from: "the reason codes" };
 
 // 1 ms and 5 ms are the usual objectives, 200 ms is Envoy's default ext_authz timeout.
@@ -60,6 +75,21 @@ export const CATALOGUE = {
   },
   svidgate_checks_in_flight: { type: "gauge", help: "Checks that have arrived and have no reply yet.", labels: {} },
   svidgate_connections: { type: "gauge", help: "Open connections to the check listener.", labels: {} },
+  svidgate_connections_refused_total: {
+    type: "counter",
+    help: "Connections to the check listener that svidgate closed, by reason (docs/tls.md).",
+    labels: { reason: REFUSAL_REASONS },
+  },
+  svidgate_tls_certificate_expiry_timestamp_seconds: {
+    type: "gauge",
+    help: "When the listener's certificate ends, Unix time; absent without TLS.",
+    labels: {},
+  },
+  svidgate_tls_reloads_total: {
+    type: "counter",
+    help: "Reloads of certificate, key and client CA by result; after a failure the former ones stay in use.",
+    labels: { result: RELOAD_RESULTS },
+  },
   svidgate_policy_info: {
     type: "gauge",
     help: "1 for the revision of the policy that decides now; absent while there is none.",
@@ -74,6 +104,11 @@ export const CATALOGUE = {
     type: "counter",
     help: "Reloads of policy and data by result; after a failure the former policy keeps deciding.",
     labels: { result: RELOAD_RESULTS },
+  },
+  svidgate_policy_last_reload_successful: {
+    type: "gauge",
+    help: "0 when the last reload failed, so that an older policy decides than the files say; 1 otherwise.",
+    labels: {},
   },
   svidgate_audit_events_total: { type: "counter", help: "Audit events that the sink has taken.", labels: {} },
   svidgate_audit_lost_total: {

@@ -1,7 +1,15 @@
 // The counters of one process: plain numbers on the hot path, read when Prometheus asks (operations: RED by reason, policy age,
 // audit loss). The catalogue says what exists; `exposition.ts` puts it into text. Nothing here may change or delay a decision.
 
-import { CATALOGUE, DECISION_OUTCOMES, type DecisionOutcome, RELOAD_RESULTS, type ReloadResult } from "./catalogue.ts";
+import {
+  CATALOGUE,
+  DECISION_OUTCOMES,
+  type DecisionOutcome,
+  REFUSAL_REASONS,
+  RELOAD_RESULTS,
+  type RefusalReason,
+  type ReloadResult,
+} from "./catalogue.ts";
 import { createDurationHistogram } from "./duration-histogram.ts";
 import { createExposition, type MetricReaders } from "./exposition.ts";
 
@@ -30,6 +38,10 @@ export interface ActivePolicy {
 export interface MetricsPorts {
   checksInFlight(): number;
   connections(): number;
+  /** Connections that were closed as they came or asked, since the start. */
+  connectionsRefused(): Readonly<Record<RefusalReason, number>>;
+  /** Undefined without TLS. */
+  tlsCertificateExpiryUnixSeconds(): number | undefined;
   /** Undefined while no policy is active. */
   policy(): ActivePolicy | undefined;
   audit(): AuditCounts;
@@ -60,6 +72,7 @@ export interface Metrics {
   /** Counts a request that passed only because of dry run. */
   wouldDeny(reason: string): void;
   policyReloaded(result: ReloadResult): void;
+  tlsReloaded(result: ReloadResult): void;
   /** The exposition in Prometheus' text format. */
   text(): Promise<string>;
   /** `Content-Type` of `text()`. */
@@ -85,6 +98,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const dryRunSlots = new Map(dryRunReasons.map((reason, slot) => [reason, slot]));
   const dryRun = new Float64Array(dryRunReasons.length);
   const reloads: Record<ReloadResult, number> = { success: 0, failure: 0 };
+  let lastReload: ReloadResult = "success";
+  const tlsReloads: Record<ReloadResult, number> = { success: 0, failure: 0 };
   const checks = createDurationHistogram(
     CATALOGUE.svidgate_check_duration_seconds.bucketsSeconds,
     DECISION_OUTCOMES.length,
@@ -100,6 +115,16 @@ export function createMetrics(options: MetricsOptions): Metrics {
     svidgate_evaluation_duration_seconds: () => [{ labels: {}, ...evaluations.read(0) }],
     svidgate_checks_in_flight: () => [{ labels: {}, value: ports.checksInFlight() }],
     svidgate_connections: () => [{ labels: {}, value: ports.connections() }],
+    svidgate_connections_refused_total: () => {
+      const refused = ports.connectionsRefused();
+      return REFUSAL_REASONS.map((reason) => ({ labels: { reason }, value: refused[reason] }));
+    },
+    svidgate_tls_certificate_expiry_timestamp_seconds: () => {
+      const value = ports.tlsCertificateExpiryUnixSeconds();
+      return value === undefined ? [] : [{ labels: {}, value }];
+    },
+    svidgate_tls_reloads_total: () =>
+      RELOAD_RESULTS.map((result) => ({ labels: { result }, value: tlsReloads[result] })),
     svidgate_policy_info: () => {
       const policy = ports.policy();
       return policy === undefined ? [] : [{ labels: { revision: policy.revision }, value: 1 }];
@@ -110,6 +135,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     svidgate_policy_reloads_total: () =>
       RELOAD_RESULTS.map((result) => ({ labels: { result }, value: reloads[result] })),
+    svidgate_policy_last_reload_successful: () => [{ labels: {}, value: lastReload === "success" ? 1 : 0 }],
     svidgate_audit_events_total: () => [{ labels: {}, value: ports.audit().written }],
     svidgate_audit_lost_total: () => {
       const { lost } = ports.audit();
@@ -153,6 +179,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     policyReloaded: (result) => {
       reloads[result]++;
+      lastReload = result;
+    },
+    tlsReloaded: (result) => {
+      tlsReloads[result]++;
     },
     text: exposition.text,
     contentType: exposition.contentType,

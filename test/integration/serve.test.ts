@@ -99,7 +99,7 @@ it("reloads policy and data on SIGHUP: all valid, or all kept", async () => {
   assert.equal(await reasonOf(serving, request("/b")), "policy_allowed");
   file("data.json", '{"open":');
   serving.signal("SIGHUP");
-  await serving.logged("reload failed: the policy in force stays");
+  await serving.logged("reload failed: configuration and policy in force stay");
   assert.equal(await reasonOf(serving, request("/b")), "policy_allowed");
   const metrics = await (await fetch(`${serving.admin}/metrics`)).text();
   assert.match(metrics, /svidgate_policy_reloads_total\{result="success"\} 1/);

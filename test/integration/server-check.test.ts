@@ -165,7 +165,7 @@ describe("a check over grpc-js", () => {
     ended.forEach((end, i) => {
       assert.deepEqual(end, { bytes: Buffer.from([i % 256, i >> 8]) });
     });
-    assert.equal(server.acceptors[0]?.counters.accepted, 200);
+    assert.equal(server.acceptors[0]?.accepted, 200);
     assert.equal(server.listener.connections, 200);
   });
 
@@ -346,7 +346,7 @@ describe("a connection that is not HTTP/2", () => {
   it("is closed when it says nothing in time", async (t) => {
     const { server, address } = await openTestServer(t, echo, { accept: { prefaceTimeoutMs: 20 } });
     await closedByServer(address);
-    assert.equal(server.acceptors[0]?.counters.silent, 1);
+    assert.equal(server.acceptors[0]?.refusals.counts.no_preface, 1);
   });
 
   it("does not count against a peer that speaks and then waits", async (t) => {
@@ -355,7 +355,7 @@ describe("a connection that is not HTTP/2", () => {
     await peer.call(CHECK_PATH, request);
     // A silent connection that came later: when its time is up, so is that of the first one.
     await closedByServer(address);
-    assert.equal(server.acceptors[0]?.counters.silent, 1);
+    assert.equal(server.acceptors[0]?.refusals.counts.no_preface, 1);
     assert.deepEqual(await peer.call(CHECK_PATH, request), { bytes: request });
     assert.equal(server.listener.connections, 1);
   });
@@ -365,7 +365,7 @@ describe("a connection that is not HTTP/2", () => {
     const peer = open();
     await peer.call(CHECK_PATH, request);
     await closedByServer(address);
-    assert.equal(server.acceptors[0]?.counters.refused, 1);
+    assert.equal(server.acceptors[0]?.refusals.counts.connection_limit, 1);
     assert.deepEqual(await peer.call(CHECK_PATH, request), { bytes: request });
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LOSS_CAUSES } from "../../../src/audit/event-fields.ts";
-import { CATALOGUE, type MetricEntry } from "../../../src/telemetry/catalogue.ts";
+import { CATALOGUE, type MetricEntry, REFUSAL_REASONS, type RefusalReason } from "../../../src/telemetry/catalogue.ts";
 import { createMetrics, type Metrics, type MetricsOptions } from "../../../src/telemetry/metrics.ts";
 import { SPAN_LOSS_CAUSES } from "../../../src/telemetry/span-queue.ts";
 
@@ -17,6 +17,10 @@ const audit = {
   queuedEvents: 6,
   queuedBytes: 800,
 };
+const refused = Object.fromEntries(REFUSAL_REASONS.map((reason, at) => [reason, at + 1])) as Record<
+  RefusalReason,
+  number
+>;
 const build = (options: Partial<MetricsOptions> = {}): Metrics =>
   createMetrics({
     version: "0.1.0",
@@ -25,6 +29,8 @@ const build = (options: Partial<MetricsOptions> = {}): Metrics =>
     ports: {
       checksInFlight: () => 2,
       connections: () => 3,
+      connectionsRefused: () => refused,
+      tlsCertificateExpiryUnixSeconds: () => 1_800_000_000,
       policy: () => ({ revision: "r1", loadedAtUnixSeconds: 1_767_225_600.5 }),
       audit: () => audit,
       spans: () => ({ exported: 11, lost: { queue_full: 12, unreachable: 13, refused: 14, shutdown: 15 } }),
@@ -68,6 +74,9 @@ describe("the exposition", () => {
     const want = {
       svidgate_checks_in_flight: "2",
       svidgate_connections: "3",
+      'svidgate_connections_refused_total{reason="connection_limit"}': "1",
+      'svidgate_connections_refused_total{reason="client_not_allowed"}': "10",
+      svidgate_tls_certificate_expiry_timestamp_seconds: "1800000000",
       'svidgate_policy_info{revision="r1"}': "1",
       svidgate_policy_loaded_timestamp_seconds: "1767225600.5",
       svidgate_audit_events_total: "7",
@@ -93,6 +102,8 @@ describe("the exposition", () => {
       ports: {
         checksInFlight: () => 0,
         connections: () => 0,
+        connectionsRefused: () => refused,
+        tlsCertificateExpiryUnixSeconds: () => undefined,
         policy: () => (revision === undefined ? undefined : { revision, loadedAtUnixSeconds: 1 }),
         audit: () => audit,
       },
@@ -102,6 +113,7 @@ describe("the exposition", () => {
     const reloads = [
       'svidgate_policy_reloads_total{result="success"}',
       'svidgate_policy_reloads_total{result="failure"}',
+      "svidgate_policy_last_reload_successful",
     ];
     assert.deepEqual(await infos(), [
       'svidgate_policy_info{revision="r1"}',
@@ -112,6 +124,18 @@ describe("the exposition", () => {
     assert.deepEqual((await infos())[0], 'svidgate_policy_info{revision="r\\"2\\n"}');
     revision = undefined;
     assert.deepEqual(await infos(), reloads);
+  });
+  it("leaves a certificate's end out without TLS, and counts reloads of TLS files", async () => {
+    const metrics = build();
+    metrics.tlsReloaded("failure");
+    const series = await read(metrics);
+    assert.equal(series.get('svidgate_tls_reloads_total{result="failure"}'), "1");
+    assert.equal(series.get('svidgate_tls_reloads_total{result="success"}'), "0");
+    const ports = { checksInFlight: () => 0, connections: () => 0, policy: () => undefined, audit: () => audit };
+    const without = build({
+      ports: { ...ports, connectionsRefused: () => refused, tlsCertificateExpiryUnixSeconds: () => undefined },
+    });
+    assert.equal((await read(without)).has("svidgate_tls_certificate_expiry_timestamp_seconds"), false);
   });
   it("adds Node's and the process's own metrics", async () => {
     const text = await build({ processMetrics: true }).text();
@@ -156,12 +180,16 @@ describe("counting", () => {
     const metrics = build();
     metrics.wouldDeny("policy_denied");
     metrics.wouldDeny("policy_trap");
+    assert.equal((await read(metrics)).get("svidgate_policy_last_reload_successful"), "1");
     metrics.policyReloaded("failure");
     const series = await read(metrics);
+    assert.equal(series.get("svidgate_policy_last_reload_successful"), "0");
     assert.equal(series.get('svidgate_dry_run_would_deny_total{reason="policy_denied"}'), "1");
     assert.equal(series.get('svidgate_dry_run_would_deny_total{reason="policy_trap"}'), "1");
     assert.equal(series.get('svidgate_policy_reloads_total{result="success"}'), "0");
     assert.equal(series.get('svidgate_policy_reloads_total{result="failure"}'), "1");
+    metrics.policyReloaded("success");
+    assert.equal((await read(metrics)).get("svidgate_policy_last_reload_successful"), "1");
   });
 });
 

@@ -1,0 +1,149 @@
+// What a reload replaces: settings that can change while serving, the policy, the input's options, and the handler made of them.
+// The new ones are made beside the old ones, whole or not at all; a check sees one or the other.
+
+import { toInputOptions } from "./app-input.ts";
+import { loadListenerTls } from "./app-tls.ts";
+import type { Audit } from "./audit/audit.ts";
+import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
+import { toDecisionFacts } from "./authz/audit-record.ts";
+import type { CheckHandler } from "./authz/check-handler.ts";
+import { createCheckHandler, type DecisionRecord } from "./authz/decide.ts";
+import { isAllow } from "./authz/decision.ts";
+import { toOpaDecisionFacts } from "./authz/opa-decision-record.ts";
+import { OUTCOMES } from "./authz/outcome.ts";
+import { createResponseWriter } from "./authz/response.ts";
+import type { Clock } from "./base/clock.ts";
+import { changesThatNeedRestart } from "./config/restart.ts";
+import type { ResolvedSettings, Settings } from "./config/settings.ts";
+import type { ActivePolicy } from "./policy/active-policy.ts";
+import type { InputOptions } from "./policy/input.ts";
+import { loadActivePolicy } from "./policy/load.ts";
+import type { TlsMaterial } from "./server/tls-material.ts";
+import type { Log } from "./telemetry/log.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import type { Tracing } from "./telemetry/tracing.ts";
+
+/** What decides now. */
+export interface Rules {
+  readonly settings: Settings;
+  readonly policy: ActivePolicy;
+  readonly input: InputOptions;
+  /** Of the check listener; undefined for plaintext. */
+  readonly tls: TlsMaterial | undefined;
+}
+
+/** Where decisions are told of, and what lasts longer than rules. */
+export interface RulePorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing | undefined;
+  readonly decisionLog: OpaDecisionLog | undefined;
+  newDecisionId(): string;
+}
+
+/** Rules, or everything that is wrong with what they are made of. */
+export type LoadedRules =
+  | {
+      readonly ok: true;
+      readonly rules: Rules;
+      readonly warnings: readonly string[];
+      readonly tlsWarnings: readonly string[];
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads policy, data, proto descriptor and TLS files. */
+export async function loadRules(
+  settings: Settings,
+  { clock, log }: Pick<RulePorts, "clock" | "log">,
+): Promise<LoadedRules> {
+  const input = await toInputOptions(settings);
+  const tls = await loadListenerTls(settings, clock.unixMs());
+  const loaded = await loadActivePolicy({
+    paths: settings.policyPaths,
+    dataFiles: settings.dataFiles,
+    regoVersion: settings.regoVersion,
+    entrypoint: settings.entrypoint,
+    engine: settings.engine,
+    strictBuiltinErrors: settings.strictBuiltinErrors,
+    maxMemoryBytes: settings.maxMemoryBytes,
+    clock,
+    onPrint: (text) => log.debug("policy print", { text }),
+  });
+  const problems = [input, tls, loaded].flatMap((part) => (part.ok ? [] : part.problems));
+  if (!input.ok || !tls.ok || !loaded.ok) return { ok: false, problems };
+  const rules: Rules = { settings, policy: loaded.policy, input: input.options, tls: tls.material };
+  return { ok: true, rules, warnings: loaded.warnings, tlsWarnings: tls.warnings };
+}
+
+/** How the last reload ended, for `GET /status`. */
+export interface ReloadState {
+  readonly time: string;
+  readonly result: "success" | "failure";
+  readonly problems: readonly string[];
+}
+
+/** Reads everything anew for these settings: all valid, or problems. Never rejects. */
+export async function reloadRules(
+  current: Rules,
+  resolved: ResolvedSettings,
+  ports: Pick<RulePorts, "clock" | "log">,
+): Promise<LoadedRules> {
+  if (!resolved.ok) return resolved;
+  const fixed = changesThatNeedRestart(current.settings.config, resolved.settings.config);
+  if (fixed.length > 0) {
+    return { ok: false, problems: fixed.map((key) => `${key}: cannot change while serving: restart, or set it back`) };
+  }
+  if ((resolved.settings.tlsCertificate === undefined) !== (current.tls === undefined)) {
+    const key = "svidgate.tls.certificate";
+    return { ok: false, problems: [`${key}: TLS cannot be turned on or off while serving: restart, or set it back`] };
+  }
+  try {
+    return await loadRules(resolved.settings, ports);
+  } catch (error) {
+    // INVARIANT: whatever reading or compiling does, the policy in force goes on; an unhandled rejection would end the process.
+    const fault = error instanceof Error ? error : new Error(String(error));
+    ports.log.error("reload failed by our fault", { error: fault });
+    return { ok: false, problems: [`internal error: ${fault.message}`] };
+  }
+}
+
+/** Builds the function that answers checks by these rules. */
+export function createDecider({ settings, policy, input }: Rules, ports: RulePorts): CheckHandler {
+  return createCheckHandler({
+    clock: ports.clock,
+    activePolicy: () => policy,
+    input,
+    readOptions: { fromHeaderMap: settings.fromHeaderMap },
+    verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
+    responses: createResponseWriter({ onError: settings.onError, dryRun: settings.dryRun }),
+    newDecisionId: ports.newDecisionId,
+    record: createRecorder(settings, ports),
+    onFault: (error, decisionId) =>
+      ports.log.error("a check failed by our fault", {
+        decisionId,
+        error: error instanceof Error ? error : new Error(String(error)),
+      }),
+  });
+}
+
+/** Audit, metrics, span and decision log line of one decision. */
+function createRecorder(
+  settings: Settings,
+  { audit, metrics, tracing, decisionLog }: RulePorts,
+): (record: DecisionRecord) => void {
+  const options = { dryRun: settings.dryRun, errorsAreGrpcStatus: settings.onError === "grpc_error" };
+  return (record) => {
+    const { reason } = record.decision;
+    const evaluationUs = record.evaluationMs === undefined ? -1 : record.evaluationMs * 1000;
+    metrics.decided(OUTCOMES[reason].outcome, reason, record.totalMs * 1000, evaluationUs);
+    if (settings.dryRun && !isAllow(record.decision)) metrics.wouldDeny(reason);
+    const facts = toDecisionFacts(record, options);
+    audit.record(facts);
+    tracing?.decided(facts);
+    if (decisionLog === undefined) return;
+    const line = toOpaDecisionFacts(record);
+    if (line !== undefined) decisionLog(line, settings.decisionPath);
+  };
+}
