@@ -5,6 +5,7 @@ import { parseArguments } from "./arguments.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
 import { type CliPorts, type Command, EXIT, reportProblems } from "./command.ts";
+import { compare } from "./compare.ts";
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -14,7 +15,7 @@ import { test } from "./test.ts";
 import { version } from "./version.ts";
 
 /** Every command, in the order of the help page. */
-export const COMMANDS: readonly Command[] = [serve, build, test, evaluate, check, demo, migrate, version];
+export const COMMANDS: readonly Command[] = [serve, build, test, evaluate, check, demo, migrate, compare, version];
 
 /** Runs `svidgate` with these words and gives its exit code. */
 export async function runCli(words: readonly string[], ports: CliPorts): Promise<number> {

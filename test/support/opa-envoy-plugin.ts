@@ -17,6 +17,8 @@ export type PluginAnswer =
   | { readonly kind: "error"; readonly code: number; readonly details: string };
 
 export interface OpaEnvoyPlugin {
+  /** `unix:/path` of its listener. */
+  readonly address: string;
   ask(request: Uint8Array): Promise<PluginAnswer>;
   stop(): Promise<void>;
 }
@@ -26,8 +28,8 @@ export function pluginMissing(): string | undefined {
   return process.env["OPA_ENVOY_PLUGIN"] ? undefined : "OPA_ENVOY_PLUGIN does not name an opa-envoy-plugin binary";
 }
 
-/** Starts the plugin with test/vectors/echo.rego; `descriptor` is a serialized FileDescriptorSet. */
-export async function startPlugin(descriptor?: Uint8Array): Promise<OpaEnvoyPlugin> {
+/** Starts the plugin with a policy of test/vectors; `descriptor` is a serialized FileDescriptorSet. */
+export async function startPlugin(descriptor?: Uint8Array, policy = "echo.rego"): Promise<OpaEnvoyPlugin> {
   const folder = mkdtempSync(join(tmpdir(), "svidgate-plugin-"));
   const socket = join(folder, "plugin.sock");
   const settings = [`addr=unix://${socket}`, "path=envoy/authz/allow"];
@@ -40,7 +42,7 @@ export async function startPlugin(descriptor?: Uint8Array): Promise<OpaEnvoyPlug
     [
       ...["run", "--server", "--addr=127.0.0.1:0", "--log-level=info", "--skip-version-check"],
       ...settings.flatMap((setting) => ["--set", `plugins.envoy_ext_authz_grpc.${setting}`]),
-      join(packageRoot(), "test/vectors/echo.rego"),
+      join(packageRoot(), "test/vectors", policy),
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
@@ -58,6 +60,7 @@ export async function startPlugin(descriptor?: Uint8Array): Promise<OpaEnvoyPlug
   });
   const peer = createGrpcPeer(`unix:${socket}`);
   return {
+    address: `unix:${socket}`,
     async ask(request) {
       const end = await peer.call("/envoy.service.auth.v3.Authorization/Check", request, { deadlineMs: 20_000 });
       if (!("bytes" in end)) {
