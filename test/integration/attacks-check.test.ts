@@ -73,6 +73,23 @@ const part = (name: string, value: string): string =>
 const multipart = (text: string): Uint8Array =>
   http({ headers: { "content-type": "multipart/form-data; boundary=b" }, raw_body: Buffer.from(text) });
 
+/** `inner` as the content of the field, in chunks: nesting copies nothing. */
+function field(number: number, inner: readonly Uint8Array[]): readonly Uint8Array[] {
+  const header: number[] = [(number << 3) | 2];
+  let rest = inner.reduce((sum, chunk) => sum + chunk.length, 0);
+  for (; rest > 0x7f; rest >>>= 7) header.push((rest & 0x7f) | 0x80);
+  return [Uint8Array.from([...header, rest]), ...inner];
+}
+const mapOf = (value: readonly Uint8Array[]): readonly Uint8Array[] =>
+  field(1, [Buffer.from("0a016b", "hex"), ...value]);
+
+/** A Struct of 310 levels in filter metadata, and behind it attributes once more, empty: a repeated singular field. */
+function deepAndRepeated(payload: readonly Uint8Array[]): Uint8Array {
+  let struct = payload;
+  for (let level = 0; level < 310; level++) struct = mapOf(field(2, field(5, struct)));
+  return Buffer.concat([...field(1, field(11, mapOf(field(2, struct)))), Buffer.from("0a00", "hex")]);
+}
+
 type Row = readonly [name: string, request: () => Uint8Array, reason: string];
 
 const PATHS: readonly string[] = [
@@ -270,6 +287,21 @@ describe("an attack on one check", () => {
       assert.deepEqual(faults, []);
     });
   }
+
+  for (const [name, payload] of [
+    ["one string", mapOf(field(2, field(3, [Buffer.alloc(4_000_000, "a")])))],
+    ["two million empty entries", [Buffer.alloc(4_000_000, Buffer.from("0a00", "hex"))]],
+  ] as const)
+    it(`costs time in proportion to its size, not to its depth: 310 levels around ${name}`, () => {
+      const bytes = deepAndRepeated(payload);
+      const startMs = performance.now();
+      const reply = worlds.deny.check(bytes);
+      const tookMs = performance.now() - startMs;
+      assert.ok(reply.kind === "message");
+      assert.notEqual(decodeCheckResponse(reply.bytes).status?.code ?? 0, 0);
+      assert.deepEqual(worlds.deny.faults, []);
+      assert.ok(tookMs < 2_000, `${tookMs} ms`); // 20 to 600 ms; merged level by level, it was 4 to 17 s
+    });
 
   it("cannot forge the id and the reason in dynamic metadata", () => {
     const reply = worlds.deny.check(http({ path: "/spoof" }));

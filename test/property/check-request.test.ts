@@ -6,7 +6,9 @@ import { readCheckRequest } from "../../src/authz/check-request.ts";
 import { checkRequest, listValue, struct, structValue } from "../../src/authz/check-request-fields.ts";
 import { toGoNumberText } from "../../src/authz/go-number.ts";
 import { mergeRepeated } from "../../src/base/protobuf-merge.ts";
+import { scanMessage } from "../../src/base/protobuf-scan.ts";
 import { Kind, type MessageTable } from "../../src/base/protobuf-table.ts";
+import { WireReader } from "../../src/base/protobuf-wire.ts";
 import { decodeByProtos } from "../support/check-request-oracle.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
@@ -76,6 +78,49 @@ test("attributes are what proto-loader decodes", () => {
       Buffer.from(bytes).toString("hex"),
     );
   }
+});
+
+/** A decoder that merges as protobuf says while it reads, as proto-loader's does not: fields by number, the last one wins. */
+function decodeMerging(
+  bytes: Uint8Array,
+  table: MessageTable,
+  into = new Map<number, unknown>(),
+): Map<number, unknown> {
+  const wire = new WireReader(bytes);
+  while (wire.pos < bytes.length) {
+    const start = wire.pos;
+    const tag = wire.readTag(bytes.length);
+    const field = table.byNumber[tag >>> 3];
+    const contentAt = wire.pos;
+    wire.skip(tag, bytes.length);
+    if (field?.wireType !== (tag & 7)) continue;
+    for (const other of table.fields) {
+      if (field.oneof !== undefined && other.oneof === field.oneof && other !== field) into.delete(other.number);
+    }
+    const before = into.get(field.number);
+    let value: unknown = Buffer.from(bytes.subarray(start, wire.pos)).toString("hex");
+    if (field.message !== undefined) {
+      const content = new WireReader(bytes, contentAt);
+      content.readLength(bytes.length);
+      const one = field.cardinality === "one" ? (before as Map<number, unknown> | undefined) : undefined;
+      value = decodeMerging(bytes.subarray(content.pos, wire.pos), field.message, one);
+    }
+    into.set(field.number, field.cardinality === "one" ? value : [...((before as unknown[] | undefined) ?? []), value]);
+  }
+  return into;
+}
+
+test("merged bytes hold what a decoder that merges while it reads finds in the original, and repeat nothing", () => {
+  const random = new Random(4);
+  let changed = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const bytes = randomMessage(random, checkRequest, 12, run % 2 === 0);
+    const merged = mergeRepeated(bytes, checkRequest);
+    assert.deepEqual(decodeMerging(merged, checkRequest), decodeMerging(bytes, checkRequest));
+    assert.equal(scanMessage(new WireReader(merged), merged.length, checkRequest), "ok");
+    if (scanMessage(new WireReader(bytes), bytes.length, checkRequest) === "merge") changed++;
+  }
+  assert.ok(changed > RUNS / 10, `${changed}`);
 });
 
 test("merging changes nothing where nothing repeats, and is the same done twice", () => {

@@ -85,3 +85,23 @@ test("keeps lists and map entries, drops unknown fields and fields of another wi
     }),
   );
 });
+
+test("joins the parts of a message however many there are, and at every depth", () => {
+  const deep = (value: string): Uint8Array =>
+    Array.from({ length: 300 }).reduce<Uint8Array>((inner) => message((writer) => writer.bytes(2, inner)), leaf(value));
+  const got = mergeRepeated(Buffer.concat([deep("a"), deep("b"), deep("x".repeat(200))]), node);
+  assert.equal(Buffer.from(got).toString("hex"), Buffer.from(deep("x".repeat(200))).toString("hex"));
+  const parts = mergeRepeated(Buffer.alloc(200_000, Buffer.from("1200", "hex")), node);
+  assert.equal(Buffer.from(parts).toString("hex"), "1200");
+});
+
+test("an empty message stays empty, and one of unknown fields becomes it", () => {
+  assert.equal(
+    merged(() => undefined),
+    "",
+  );
+  assert.equal(
+    merged((writer) => writer.bytes(30, text("?"))),
+    "",
+  );
+});
