@@ -18,9 +18,29 @@ export interface GrpcPeer {
   close(): void;
 }
 
+/** What a client of a TLS listener brings; the server's name is not compared. */
+export interface PeerTls {
+  readonly caPem: string;
+  readonly certificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
+}
+
+function toCredentials(tls: PeerTls | undefined): ReturnType<typeof credentials.createInsecure> {
+  if (tls === undefined) return credentials.createInsecure();
+  const { caPem, certificate } = tls;
+  const [key, chain] =
+    certificate === undefined
+      ? [null, null]
+      : [Buffer.from(certificate.privateKeyPem), Buffer.from(certificate.certificatePem)];
+  return credentials.createSsl(Buffer.from(caPem), key, chain, { checkServerIdentity: () => undefined });
+}
+
 /** Connects to `host:port` or `unix:/path`, on a connection of its own. */
-export function createGrpcPeer(address: string, options: Record<string, string | number> = {}): GrpcPeer {
-  const client = new Client(address, credentials.createInsecure(), {
+export function createGrpcPeer(
+  address: string,
+  options: Record<string, string | number> = {},
+  tls?: PeerTls,
+): GrpcPeer {
+  const client = new Client(address, toCredentials(tls), {
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_retries": 0,
     "grpc.max_receive_message_length": -1,

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { CheckHandler } from "../../src/authz/check-handler.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import type { Server } from "../../src/base/grpc.ts";
 import type { AcceptOptions } from "../../src/server/accept.ts";
 import { type CheckServer, openCheckServer } from "../../src/server/check-server.ts";
 import { createGrpcJsListener } from "../../src/server/grpc-js-listener.ts";
 import { createHealth, type Health } from "../../src/server/health.ts";
 import { parseListenAddress } from "../../src/server/listen-address.ts";
 import type { ListenerLimits } from "../../src/server/listener.ts";
-import { createGrpcPeer, type GrpcPeer } from "./grpc-peer.ts";
+import { createGrpcPeer, type GrpcPeer, type PeerTls } from "./grpc-peer.ts";
 
 /** A folder that is gone when the test is. */
 export function makeFolder(t: TestContext): string {
@@ -31,14 +32,19 @@ export interface TestServer {
   /** The first address, as clients write it. */
   readonly address: string;
   /** A new client of the first address. */
-  connect(options?: Record<string, string | number>): GrpcPeer;
+  connect(options?: Record<string, string | number>, tls?: PeerTls): GrpcPeer;
 }
 
 /** A grpc-js server of one test, on 127.0.0.1 unless told otherwise, gone when the test is. */
 export async function openTestServer(
   t: TestContext,
   handler: CheckHandler,
-  options: { addresses?: readonly string[]; limits?: ListenerLimits; accept?: AcceptOptions } = {},
+  options: {
+    addresses?: readonly string[];
+    limits?: ListenerLimits;
+    accept?: AcceptOptions;
+    addServices?: (server: Server) => void;
+  } = {},
 ): Promise<TestServer> {
   const health = createHealth();
   const faults: unknown[] = [];
@@ -56,7 +62,7 @@ export async function openTestServer(
       limits: options.limits ?? {},
       onFault: (error) => faults.push(error),
     },
-    createListener: createGrpcJsListener,
+    createListener: (listener) => createGrpcJsListener(listener, options.addServices),
   });
   assert.ok(opened.ok, opened.ok ? "" : opened.detail);
   const server = opened.value;
@@ -67,8 +73,8 @@ export async function openTestServer(
     health,
     faults,
     address,
-    connect: (clientOptions) => {
-      const peer = createGrpcPeer(address, clientOptions);
+    connect: (clientOptions, tls) => {
+      const peer = createGrpcPeer(address, clientOptions, tls);
       t.after(() => peer.close());
       return peer;
     },
