@@ -116,6 +116,17 @@ describe("svidgate build", () => {
     assert.equal((await checkBody("true", ...own)).code, 2);
   });
 
+  it("a package that decides about another input says so in its annotation", async () => {
+    const other = 'package system.log\n\nmask contains "/input/x" if input.result == false\n';
+    await writeFile(file("p.rego"), policy("true"));
+    await writeFile(file("mask.rego"), other);
+    const words = ["--policy", file("p.rego"), "--policy", file("mask.rego"), "--check", "--strict"];
+    assert.match((await build(...words)).err, /mask\.rego:3:29: rego_type_error: undefined ref: input\.result/);
+    const annotation = "# METADATA\n# scope: package\n# schemas:\n#   - input: {type: object}\n";
+    await writeFile(file("mask.rego"), annotation + other);
+    assert.deepEqual(await build(...words), { code: 0, out: "2 modules compile\n", err: "" });
+  });
+
   it("--target rego writes sources and data without a module", async () => {
     await writeFile(file("p.rego"), policy("input.user in data.admins"));
     await writeFile(file("data.json"), '{"admins": ["alice"]}');

@@ -54,3 +54,20 @@ const unreadable: readonly (readonly [string, string])[] = [
 for (const [name, line] of unreadable) {
   it(`is not an answer: ${name}`, () => assert.equal(parseAnswerLine(line), undefined));
 }
+
+it("a request asks for values and tests only when it is told to", () => {
+  const plain = JSON.parse(toRequestLine(request));
+  assert.ok(!("values" in plain) && !("tests" in plain));
+  const asking = JSON.parse(toRequestLine({ ...request, values: true, tests: true }));
+  assert.deepEqual([asking.values, asking.tests], [true, true]);
+});
+
+it("an answer has no expressions and no tests unless it says so", () => {
+  const plain = parseAnswerLine(JSON.stringify(good));
+  assert.ok(plain !== undefined && "wasm" in plain);
+  assert.deepEqual([plain.expressions, plain.tests], [[], []]);
+  const tests = [{ path: "data.p.test_a", package: "data.p", name: "test_a", file: "p.rego", row: 1, col: 1 }];
+  const told = parseAnswerLine(JSON.stringify({ ...good, tests, expressions: [{ text: "1", row: 1, col: 1 }] }));
+  assert.ok(told !== undefined && "wasm" in told);
+  assert.deepEqual([told.tests, told.expressions.length], [tests, 1]);
+});
