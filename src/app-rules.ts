@@ -116,8 +116,9 @@ export function createDecider({ settings, policy, input }: Rules, ports: RulePor
     activePolicy: () => policy,
     input,
     readOptions: { fromHeaderMap: settings.fromHeaderMap },
+    withIdentity: settings.inputIdentity,
     verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter({ onError: settings.onError, dryRun: settings.dryRun }),
+    responses: createResponseWriter(settings),
     newDecisionId: ports.newDecisionId,
     record: createRecorder(settings, ports),
     onFault: (error, decisionId) =>

@@ -135,7 +135,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     decisionLog: settings.consoleDecisionLog
       ? createOpaDecisionLog({ labels: settings.labels, pdpId, clock, write: writeStderr })
       : undefined,
-    newDecisionId: createUuidV7(clock),
+    newDecisionId: settings.compatibility === "opa-envoy-plugin" ? randomUUID : createUuidV7(clock),
   };
   let decide = createDecider(rules, rulePorts);
   const addReflection = settings.reflection || settings.opaReflection ? await loadReflection() : undefined;

@@ -41,6 +41,8 @@ export interface DecidePorts {
   activePolicy(): ActivePolicy;
   readonly readOptions: ReadOptions;
   readonly input: InputOptions;
+  /** Whether the input has `identity`; true unless set. */
+  readonly withIdentity?: boolean;
   readonly verdict: VerdictOptions;
   readonly responses: ResponseWriter;
   /** 36 ASCII characters, unique. */
@@ -112,7 +114,7 @@ function decide(
   const identity = claimedIdentity(request.sourcePrincipal);
   progress.identity = identity;
 
-  const input = writeInput(request, JSON.stringify(identity), ports.input);
+  const input = writeInput(request, ports.withIdentity === false ? undefined : JSON.stringify(identity), ports.input);
   if (!input.ok) return refuse("request_malformed", input.detail ?? "malformed request");
 
   progress.input = input.value;

@@ -14,19 +14,21 @@ import type { ReasonCode } from "./outcome.ts";
 
 const DYNAMIC_METADATA = 4;
 
-/** The field's bytes. The policy's own `decision_id` and `svidgate` are overwritten: consumers trust these two. */
+/** The field's bytes. The policy's own `decision_id`, and with a reason `svidgate`, are overwritten: consumers trust these. */
 export function dynamicMetadataField(
   decisionId: string,
-  reason: ReasonCode,
+  reason: ReasonCode | undefined,
   policyMetadata: RegoObject | undefined,
 ): FieldBytes {
   const ours: readonly (readonly [string, FieldBytes])[] = [
     ["decision_id", presentStringField(3, decisionId)],
-    ["svidgate", messageField(5, entryField("reason", presentStringField(3, reason)))],
+    ...(reason === undefined
+      ? []
+      : [["svidgate", messageField(5, entryField("reason", presentStringField(3, reason)))] as const]),
   ];
   const theirs = (policyMetadata?.entries ?? [])
     .map(([key, value]) => [String(key), value] as const)
-    .filter(([key]) => key !== "decision_id" && key !== "svidgate")
+    .filter(([key]) => ours.every(([name]) => name !== key))
     .map(([key, value]) => [key, valueFields(value)] as const);
   return messageField(DYNAMIC_METADATA, fieldList([...theirs, ...ours].map(([key, value]) => entryField(key, value))));
 }

@@ -10,6 +10,7 @@ import {
   stringField,
   uint32Field,
 } from "../base/protobuf-fields.ts";
+import type { RegoObject } from "../policy/value.ts";
 import type { AllowVerdict, DenyVerdict, Header, Verdict } from "../policy/verdict.ts";
 import type { CheckReply } from "./check-handler.ts";
 import { type Decision, isAllow, type Refusal } from "./decision.ts";
@@ -22,6 +23,8 @@ export interface ResponseOptions {
   readonly onError: "deny" | "error_response" | "grpc_error";
   /** Answer allow, whatever was decided. */
   readonly dryRun: boolean;
+  /** Whether the dynamic metadata tells our reason, and a 400 has any: the plugin's has only `decision_id`. True unless set. */
+  readonly metadataReason?: boolean;
 }
 
 // Field numbers of envoy.service.auth.v3.CheckResponse and the messages in it.
@@ -41,11 +44,14 @@ export interface ResponseWriter {
 
 /** Prepares the answers that do not depend on the request. */
 export function createResponseWriter(options: ResponseOptions): ResponseWriter {
+  const withReason = options.metadataReason !== false;
+  const metadataField = (decisionId: string, reason: ReasonCode, metadata: RegoObject | undefined): FieldBytes =>
+    dynamicMetadataField(decisionId, withReason ? reason : undefined, metadata);
   const templates = new Map<ReasonCode, Template>();
   const prebuilt = (reason: ReasonCode, fields: () => readonly FieldBytes[], decisionId: string): CheckReply => {
     let template = templates.get(reason);
     if (template === undefined) {
-      template = toTemplate(message(...fields(), dynamicMetadataField(PLACEHOLDER_ID, reason, undefined)));
+      template = toTemplate(message(...fields(), metadataField(PLACEHOLDER_ID, reason, undefined)));
       templates.set(reason, template);
     }
     return { kind: "message", bytes: fillTemplate(template, decisionId) };
@@ -56,14 +62,15 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
       if (options.dryRun && !isAllow(decision)) {
         const metadata = verdict === undefined || verdict.plain ? undefined : verdict.dynamicMetadata;
         if (metadata === undefined) return prebuilt(reason, DRY_RUN_FIELDS, decisionId);
-        return toReply(DRY_RUN_FIELDS(), dynamicMetadataField(decisionId, reason, metadata));
+        return toReply(DRY_RUN_FIELDS(), metadataField(decisionId, reason, metadata));
       }
       if (verdict !== undefined) {
         if (verdict.plain) return prebuilt(reason, () => [statusField(OUTCOMES[reason].grpc, "")], decisionId);
-        return toReply(verdictFields(verdict), dynamicMetadataField(decisionId, reason, verdict.dynamicMetadata));
+        return toReply(verdictFields(verdict), metadataField(decisionId, reason, verdict.dynamicMetadata));
       }
       if (reason === "request_malformed") {
-        return toReply(malformedFields(decision), dynamicMetadataField(decisionId, reason, undefined));
+        const metadata = withReason ? metadataField(decisionId, reason, undefined) : NO_METADATA;
+        return toReply(malformedFields(decision), metadata);
       }
       if (options.onError === "grpc_error") {
         return { kind: "status", code: OUTCOMES[reason].grpc, message: decision.detail };
@@ -73,6 +80,8 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
     },
   };
 }
+
+const NO_METADATA: FieldBytes = new Uint8Array(0);
 
 const DRY_RUN_FIELDS = (): readonly FieldBytes[] => [statusField(0, ""), messageField(OK_RESPONSE)];
 

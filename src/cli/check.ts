@@ -42,7 +42,8 @@ export const check: Command = {
     const resolved = readSettings(args, ports);
     const format = args.own.get("format")?.[0] ?? "text";
     const problems = resolved.ok ? [] : [...resolved.problems];
-    if (format !== "text" && format !== "json") problems.push(`--format: \`${format}\` is not valid: expected text or json`);
+    if (format !== "text" && format !== "json")
+      problems.push(`--format: \`${format}\` is not valid: expected text or json`);
     const request = await readRequest(args);
     if (!request.ok) problems.push(...request.problems);
     if (problems.length > 0 || !resolved.ok || !request.ok) return reportProblems(ports, problems);
@@ -53,7 +54,9 @@ export const check: Command = {
   },
 };
 
-type Bytes = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly problems: readonly string[] };
+type Bytes =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 async function readRequest(args: ParsedArguments): Promise<Bytes> {
   const described = ["method", "path", "host", "header", "body", "principal", "destination"].filter((flag) =>
@@ -96,8 +99,9 @@ async function decideOnce(
     activePolicy: () => loaded.policy,
     readOptions: { fromHeaderMap: settings.fromHeaderMap },
     input: input.options,
+    withIdentity: settings.inputIdentity,
     verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter({ onError: settings.onError, dryRun: settings.dryRun }),
+    responses: createResponseWriter(settings),
     newDecisionId: createUuidV7(clock),
     record: (made) => {
       record = made;

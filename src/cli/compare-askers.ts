@@ -72,8 +72,9 @@ export async function createLocalAsker(settings: Settings): Promise<OpenedAsker>
     activePolicy: () => policy,
     input,
     readOptions: { fromHeaderMap: settings.fromHeaderMap },
+    withIdentity: settings.inputIdentity,
     verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter({ onError: settings.onError, dryRun: settings.dryRun }),
+    responses: createResponseWriter(settings),
     newDecisionId: createUuidV7(clock),
     record: () => undefined,
     onFault: (error) => {

@@ -55,6 +55,22 @@ export const DECISION_FIELDS = {
     kind: "boolean",
     doc: "fill `input.attributes.request.http.headers` from `header_map` (Envoy's `encode_raw_headers`); the plugin leaves it empty",
   },
+  inputIdentity: {
+    key: "svidgate.input.identity",
+    live: true,
+    fallback: undefined,
+    parse: flag,
+    kind: "boolean",
+    doc: "whether the input has the key `identity`, which the plugin's has not; default true, false under `compatibility: opa-envoy-plugin`",
+  },
+  metadataReason: {
+    key: "svidgate.metadata_reason",
+    live: true,
+    fallback: undefined,
+    parse: flag,
+    kind: "boolean",
+    doc: "whether the dynamic metadata has `svidgate.reason`, and whether a 400 has any; default true, false under `compatibility: opa-envoy-plugin`",
+  },
   decisionCache: {
     key: "svidgate.decision_cache.enabled",
     flag: "decision-cache",

@@ -8,12 +8,25 @@ export type OnError = "deny" | "error_response" | "grpc_error";
 
 /** The effective configuration that the program runs with. */
 export interface Settings
-  extends Omit<Config, "listen" | "onError" | "dryRun" | "entrypoint" | "opaPath" | "opaAddr" | "labels"> {
+  extends Omit<
+    Config,
+    | "listen"
+    | "onError"
+    | "dryRun"
+    | "entrypoint"
+    | "opaPath"
+    | "opaAddr"
+    | "labels"
+    | "inputIdentity"
+    | "metadataReason"
+  > {
   readonly listen: string;
   /** Whether a non-loopback address without TLS is allowed: by `--insecure-listen` or OPA's own `addr` key. */
   readonly plaintextAllowed: boolean;
   readonly onError: OnError;
   readonly dryRun: boolean;
+  readonly inputIdentity: boolean;
+  readonly metadataReason: boolean;
   /** Without slashes at its ends. */
   readonly entrypoint: string;
   /** Header names and values with CR, LF or NUL go to Envoy as the policy gave them (the plugin's behaviour). */
@@ -65,6 +78,8 @@ export function resolveSettings(
     plaintextAllowed: config.insecureListen || pluginListen !== undefined,
     onError: config.onError ?? (asPlugin ? "grpc_error" : "deny"),
     dryRun: config.dryRun || config.opaDryRun,
+    inputIdentity: config.inputIdentity ?? !asPlugin,
+    metadataReason: config.metadataReason ?? !asPlugin,
     entrypoint,
     allowHeaderControlCharacters: asPlugin,
     decisionPath,

@@ -5,6 +5,7 @@ import { it } from "node:test";
 import { packageRoot } from "../../../src/base/package-root.ts";
 import { toConfigurationPage, toFlagHelp } from "../../../src/config/document.ts";
 import { loadConfig } from "../../../src/config/load.ts";
+import { changesThatNeedRestart } from "../../../src/config/restart.ts";
 import { type ResolvedSettings, resolveSettings, type Settings } from "../../../src/config/settings.ts";
 
 function resolve(...set: readonly string[]): ResolvedSettings {
@@ -31,6 +32,39 @@ it("turns every deviation off under compatibility: opa-envoy-plugin, but not wha
   const settings = settingsOf("compatibility=opa-envoy-plugin");
   assert.deepEqual([settings.onError, settings.allowHeaderControlCharacters], ["grpc_error", true]);
   assert.equal(settingsOf("compatibility=opa-envoy-plugin", "svidgate.on_error=deny").onError, "deny");
+});
+
+it("listens where the plugin does under its preset, unless told otherwise", () => {
+  const preset = settingsOf("compatibility=opa-envoy-plugin");
+  assert.deepEqual([preset.listen, preset.plaintextAllowed], [":9191", true]);
+  assert.deepEqual([preset.inputIdentity, preset.metadataReason], [false, false]);
+  const listen = settingsOf(
+    "compatibility=opa-envoy-plugin",
+    "svidgate.listen=127.0.0.1:1",
+    "svidgate.input.identity=true",
+  );
+  assert.deepEqual([listen.listen, listen.plaintextAllowed, listen.inputIdentity], ["127.0.0.1:1", false, true]);
+  assert.deepEqual([settingsOf().inputIdentity, settingsOf().metadataReason], [true, true]);
+});
+
+it("refuses more labels than an audit event has room for", () => {
+  const labels = Array.from({ length: 40 }, (_, index) => `labels.n${index}=${"x".repeat(100)}`);
+  const resolved = resolve(...labels);
+  assert.ok(!resolved.ok);
+  assert.match(resolved.problems[0] ?? "", /^labels: \d+ characters together, as JSON; at most 2048 are allowed$/);
+  assert.equal(settingsOf(...labels.slice(0, 15)).labels.size, 15);
+});
+
+it("names the keys whose change needs a restart", () => {
+  const before = settingsOf().config;
+  assert.deepEqual(changesThatNeedRestart(before, settingsOf().config), []);
+  const after = settingsOf(
+    "svidgate.listen=127.0.0.1:1",
+    "labels.a=b",
+    "svidgate.dry_run=true",
+    "svidgate.log.level=error",
+  );
+  assert.deepEqual(changesThatNeedRestart(before, after.config), ["svidgate.listen", "labels"]);
 });
 
 it("takes OPA's address as it is, and ours before OPA's", () => {
