@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { encodeCheckRequest } from "../support/check-messages.ts";
 import { documentedCommands, documentedFiles, firstBlock } from "../support/documented-commands.ts";
+import { type Serving, startServing } from "../support/serve-process.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
@@ -27,8 +28,8 @@ const ELSEWHERE: readonly { readonly command: RegExp; readonly why: string }[] =
 const SERVING = /"msg":"serving"/;
 const WATCHING = /watching for changes/;
 
-/** `svidgate check` answers no with 1, and a document may ask it for a no. */
-const answers = (command: string): readonly number[] => (/\bsvidgate check\b/.test(command) ? [0, 1] : [0]);
+/** `svidgate check` and `svidgate migrate check` answer no with 1, and a document may ask them for a no. */
+const answers = (command: string): readonly number[] => (/\bsvidgate (migrate )?check\b/.test(command) ? [0, 1] : [0]);
 
 const REQUEST = {
   attributes: {
@@ -39,7 +40,18 @@ const REQUEST = {
 };
 const SHIPPED = ["policies", "envoy", "examples", "docs", "deploy", "capabilities.json", "package.json"];
 
+/** What the plugin's users start from. */
+const QUICK_START = `plugins:
+  envoy_ext_authz_grpc:
+    addr: :9191
+    path: envoy/authz/allow
+decision_logs:
+  console: true
+`;
+
 let folder = "";
+/** Another ext_authz server, for commands that ask one. */
+let other: Serving | undefined;
 const inFolder = (name: string): string => join(folder, name);
 /** Paths and ports of a machine become those of this test. */
 const relocate = (text: string): string =>
@@ -62,10 +74,18 @@ before(async () => {
   await writeFile(inFolder("request.json"), JSON.stringify(REQUEST));
   await writeFile(inFolder("input.json"), JSON.stringify({ ...REQUEST, parsed_path: ["orders", "7"] }));
   await writeFile(inFolder("recorded-check-request.bin"), encodeCheckRequest(REQUEST));
+  await writeFile(inFolder("recorded.bin"), encodeCheckRequest(REQUEST));
+  const row = { name: "orders", request: Buffer.from(encodeCheckRequest(REQUEST)).toString("base64") };
+  await writeFile(inFolder("traffic.jsonl"), `${JSON.stringify(row)}\n`);
+  await writeFile(inFolder("opa.yaml"), QUICK_START);
+  other = await startServing(["--policy", inFolder("policies/service-allow-list"), "--audit", "none"]);
   const built = await shell("svidgate build --policy policies/service-allow-list --output bundle.tar.gz");
   assert.equal(built.code, 0, built.err);
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(async () => {
+  await other?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
 interface Ended {
   readonly code: number | null;
@@ -87,9 +107,12 @@ async function shell(line: string, until?: RegExp): Promise<Ended> {
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   let out = "";
   let err = "";
+  let told = false;
   const look = (): void => {
+    if (told || until?.test(out + err) !== true) return;
+    told = true;
     // What watches is ended with Ctrl-C, what serves as its supervisor ends it.
-    if (until?.test(out + err) === true) child.kill(until === WATCHING ? "SIGINT" : "SIGTERM");
+    child.kill(until === WATCHING ? "SIGINT" : "SIGTERM");
   };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     out += text;
@@ -104,6 +127,9 @@ async function shell(line: string, until?: RegExp): Promise<Ended> {
 
 /** A server's own ports, where the command names none. */
 function withFreePorts(command: string): string {
+  if (/\bsvidgate compare\b/.test(command)) {
+    return command.replace(/--(against|target) \S+/g, (_, flag: string) => `--${flag} ${other?.address ?? ""}`);
+  }
   if (!/\bsvidgate serve\b/.test(command)) return command;
   const hasFile = /\s(-c|--config)[ =]/.test(command);
   const listen = hasFile || /--listen\b|grpc\.addr=/.test(command) ? "" : " --listen 127.0.0.1:0";
@@ -141,7 +167,7 @@ for (const document of [...new Set(here.map((entry) => entry.document))]) {
 
 describe("the documents", () => {
   it("show commands of every kind that users need", () => {
-    for (const name of ["serve", "build", "check", "test", "eval", "demo", "version"]) {
+    for (const name of ["serve", "build", "check", "test", "eval", "migrate", "compare", "demo", "version"]) {
       assert.ok(
         found.some(({ command }) => command.startsWith(`svidgate ${name}`)),
         `no document shows svidgate ${name}`,
