@@ -1,26 +1,45 @@
 // CheckRequest from JSON (`svidgate check request.json`): proto3 JSON with lowerCamelCase or proto names, and, so that a
 // logged input document can be asked again, the document's own forms of Timestamp and Any.
-// The reverse, for policies, is `attributes-json.ts`.
+// Nesting is bounded before anything recurses. The reverse, for policies, is `attributes-json.ts`.
 
+import { MAX_MESSAGE_DEPTH, scanMessage } from "../base/protobuf-scan.ts";
 import { type Field, Kind, type MessageTable } from "../base/protobuf-table.ts";
+import { WireReader } from "../base/protobuf-wire.ts";
 import { WireWriter } from "../base/protobuf-write.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { checkRequest, listValue, struct, structValue, timestamp } from "./check-request-fields.ts";
+
+const TOO_DEEP = `nests too deep: at most ${MAX_MESSAGE_DEPTH} messages within each other are read, and a value of a Struct takes two or three`;
 
 /** A place in the JSON and what is wrong there. */
 class JsonProblem extends Error {}
 
 /**
  * Encodes a CheckRequest given as parsed JSON. Unknown fields are refused, so that a typing error is not an empty field.
- * Code `check_request_json`; the detail names the place.
+ * Code `check_request_json`; the detail names the place, or says that it nests deeper than `readCheckRequest` reads.
  */
 export function encodeCheckRequest(json: unknown): Result<Uint8Array, "check_request_json"> {
+  // Each level of JSON is a message at least, so what is deeper than this could not be read.
+  if (nestsDeeper(json, MAX_MESSAGE_DEPTH)) return fail("check_request_json", TOO_DEEP);
   try {
-    return ok(encodeMessage(checkRequest, json, "request"));
+    const bytes = encodeMessage(checkRequest, json, "request");
+    // Depth is all that can be wrong with what was just encoded.
+    const readable = scanMessage(new WireReader(bytes), bytes.length, checkRequest) !== "malformed";
+    return readable ? ok(bytes) : fail("check_request_json", TOO_DEEP);
   } catch (error) {
     if (error instanceof JsonProblem) return fail("check_request_json", error.message);
     throw error;
   }
+}
+
+/** Whether arrays and objects stand within each other more than `levels` times; level by level, as recursion has an end. */
+function nestsDeeper(json: unknown, levels: number): boolean {
+  let level: unknown[] = [json];
+  for (let depth = 0; depth <= levels; depth++) {
+    level = level.flatMap((value) => (typeof value === "object" && value !== null ? Object.values(value) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
 }
 
 function encodeMessage(table: MessageTable, json: unknown, at: string): Uint8Array {

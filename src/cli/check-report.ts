@@ -2,6 +2,7 @@
 
 import type { DecisionRecord } from "../authz/decide.ts";
 import { OUTCOMES } from "../authz/outcome.ts";
+import { toPlainText } from "../base/plain-text.ts";
 import type { Settings } from "../config/settings.ts";
 import { toJson } from "../policy/value.ts";
 import type { Header } from "../policy/verdict.ts";
@@ -48,12 +49,7 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
 
 const toLine = ({ key, value }: Header): string => `${key}: ${value}`;
 
-/** SECURITY: what a policy echoes of a request must not move the reader's cursor: control characters are escaped. */
 function toText(value: unknown): string {
-  const text = Array.isArray(value)
-    ? value.join("; ")
-    : typeof value === "object"
-      ? JSON.stringify(value)
-      : String(value);
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  if (Array.isArray(value)) return toPlainText(value.join("; "));
+  return toPlainText(typeof value === "object" ? JSON.stringify(value) : String(value));
 }

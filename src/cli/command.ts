@@ -1,5 +1,6 @@
 // The shape of a command, and the exit codes all of them share.
 
+import { toPlainText } from "../base/plain-text.ts";
 import type { ParsedArguments } from "./arguments.ts";
 
 /** Exit codes. */
@@ -52,8 +53,8 @@ export interface Command {
   run(args: ParsedArguments, ports: CliPorts): Promise<number>;
 }
 
-/** Writes problems, one line each, and gives the exit code for wrong usage. */
+/** Writes problems, which quote what was given, one line each (compile errors: several), and gives the exit code for wrong usage. */
 export function reportProblems(ports: CliPorts, problems: readonly string[]): number {
-  for (const problem of problems) ports.err(`svidgate: ${problem}\n`);
+  for (const problem of problems) ports.err(`svidgate: ${toPlainText(problem, "\t\n")}\n`);
   return EXIT.usage;
 }

@@ -1,7 +1,7 @@
 // Two answers to one request → how they differ, and the report on all of them: what one side lets through comes first.
 
+import { toPlainText } from "../base/plain-text.ts";
 import type { Answer } from "./compare-answer.ts";
-import { toPlainText } from "./plain-text.ts";
 
 /** The kinds of difference, in the order in which they are printed. */
 export const KINDS = ["allowed_there_only", "allowed_here_only", "answer"] as const;

@@ -1,8 +1,8 @@
 // `svidgate migrate check`: what becomes of each key of an OPA configuration. It never starts anything.
 
+import { toPlainText } from "../base/plain-text.ts";
 import { checkMigration, type MigrationRow } from "../config/migrate.ts";
 import { type Command, EXIT, reportProblems } from "./command.ts";
-import { toPlainText } from "./plain-text.ts";
 
 /** The command. */
 export const migrate: Command = {

@@ -1,5 +1,6 @@
 // Compile errors as compilers print them: place, code, message, the source line, a caret.
 // For terminals and logs; programs read the errors themselves.
+import { toPlainText } from "../../base/plain-text.ts";
 import type { CompileError, SourceFile } from "./wire.ts";
 
 const MAX_ERRORS = 100;
@@ -37,7 +38,7 @@ function excerpt(source: string, row: number, col: number | undefined): string[]
   const lines = [`  ${number} | ${line}`];
   // Tabs stay tabs, so that the caret stands right whatever a tab is worth.
   if (col !== undefined) {
-    lines.push(`  ${" ".repeat(number.length)} | ${before.slice(cut).replace(/[^\t]/gu, " ")}^`);
+    lines.push(`  ${" ".repeat(number.length)} | ${printable(before.slice(cut)).replace(/[^\t]/gu, " ")}^`);
   }
   return lines;
 }
@@ -51,8 +52,4 @@ function charactersBefore(source: string, col: number): string {
 }
 
 /** SECURITY: control characters of a source would let it write to the terminal of whoever checks it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) =>
-    character === "\t" ? "\t" : "\ufffd",
-  );
-}
+const printable = (text: string): string => toPlainText(text, "\t");

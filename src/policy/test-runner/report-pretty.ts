@@ -1,6 +1,7 @@
 // Test results for people. SPEC: the lines of `opa test --format pretty`, and below each failure the expression that did
 // not hold, with its line and a caret.
 
+import { toPlainText } from "../../base/plain-text.ts";
 import { countResults, type SourcePlace, type TestCase, type TestResult } from "./result.ts";
 
 const RULE = "-".repeat(80);
@@ -56,13 +57,9 @@ function excerpt({ file, row, col, line }: SourcePlace, indent: string): string[
   return [
     `${indent}${file}:${row}:${col}: did not hold`,
     `${indent}${row} | ${line}`,
-    `${indent}${gap} | ${before.replace(/[^\t]/gu, " ")}^`,
+    `${indent}${gap} | ${printable(before).replace(/[^\t]/gu, " ")}^`,
   ];
 }
 
 /** SECURITY: what a policy under test prints must not steer the terminal of whoever tests it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) =>
-    character === "\t" || character === "\n" ? character : "\ufffd",
-  );
-}
+const printable = (text: string): string => toPlainText(text, "\t\n");

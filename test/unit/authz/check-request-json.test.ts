@@ -61,3 +61,26 @@ test("names the place and the reason of what it refuses", () => {
     assert.match(encoded.detail ?? "", want);
   }
 });
+
+test("nesting is taken as deep as requests are read, and refused with a sentence beyond, however deep", () => {
+  const metadata = (value: unknown) => ({ attributes: { metadataContext: { filterMetadata: { ns: { k: value } } } } });
+  const lists = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+  const objects = (levels: number): unknown => JSON.parse(`${'{"k":'.repeat(levels)}1${"}".repeat(levels)}`);
+  for (const json of [metadata(lists(496)), metadata(objects(331))]) {
+    const encoded = encodeCheckRequest(json);
+    assert.ok(encoded.ok);
+    assert.ok(readCheckRequest(encoded.value).ok);
+  }
+  for (const json of [
+    metadata(lists(500)),
+    metadata(objects(340)),
+    metadata(lists(20_000)),
+    metadata(objects(20_000)),
+    objects(200_000),
+    lists(200_000),
+  ]) {
+    const encoded = encodeCheckRequest(json);
+    assert.ok(!encoded.ok);
+    assert.match(encoded.detail ?? "", /^nests too deep: at most 1000 messages/);
+  }
+});

@@ -89,7 +89,14 @@ it("escapes what could move the reader's cursor", async () => {
 
 const broken = join(folder, "broken.json");
 writeFileSync(broken, '{"attributes": {"reqest": {}}}');
+const deep = join(folder, "deep.json");
+writeFileSync(deep, `{"attributes": ${'{"k":'.repeat(20_000)}1${"}".repeat(20_000)}}`);
+const escaping = join(folder, "escaping.json");
+writeFileSync(escaping, JSON.stringify({ "\u001b[2J\u009b1m\u202e": 1 }));
 for (const [name, args, sentence] of [
+  ["a request that nests 20,000 deep", [deep], /deep\.json: not a CheckRequest: nests too deep/],
+  ["an escape sequence in a flag", ["--bogus\u001b[2J"], /^svidgate: [\x20-\x7e]*--bogus\\u001b\[2J/],
+  ["escape sequences in a request", [escaping], /\\u001b\[2J\\u009b1m\\u202e/],
   ["a misspelt field of the request", [broken], /not a CheckRequest: .*reqest/],
   ["a file that is not there", [join(folder, "none.json")], /none\.json: cannot be read/],
   ["a file and flags together", [broken, "--method", "GET"], /either a request file or flags/],
@@ -100,6 +107,7 @@ for (const [name, args, sentence] of [
   it(`refuses ${name} with exit code 2`, async () => {
     const { code, err } = await check(...policy, ...args);
     assert.match(err, sentence);
+    assert.doesNotMatch(err, /[^\P{Cc}\n]|\p{Cf}/u);
     assert.equal(code, 2);
   });
 }

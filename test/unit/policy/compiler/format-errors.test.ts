@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { type CompileError, formatCompileErrors } from "../../../../src/policy/compiler/index.ts";
 
-const files = [{ path: "p.rego", text: 'package p\n\nallow if {\r\n\t\t"äöü𝄞"; nope(1)\n}\n' }];
+const files = [
+  { path: "p.rego", text: 'package p\n\nallow if {\r\n\t\t"äöü𝄞"; nope(1)\n}\n' },
+  { path: "esc.rego", text: "a\u001b!" },
+];
 const at = (row: number, col: number, over: Partial<CompileError> = {}): CompileError => ({
   code: "rego_type_error",
   message: "undefined function nope",
@@ -35,7 +38,12 @@ const cases: readonly (readonly [name: string, error: CompileError, want: string
   [
     "control and direction characters cannot reach the terminal",
     { code: "c", message: "a\u001b[31mb\u202ec" },
-    "c: a\ufffd[31mb\ufffdc",
+    "c: a\\u001b[31mb\\u202ec",
+  ],
+  [
+    "the caret stands behind what was escaped before it",
+    at(1, 3, { file: "esc.rego" }),
+    "esc.rego:1:3: rego_type_error: undefined function nope\n  1 | a\\u001b!\n    |        ^",
   ],
 ];
 for (const [name, error, want] of cases) {
