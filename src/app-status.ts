@@ -59,6 +59,15 @@ export function toStatus(facts: StatusFacts): unknown {
     },
     compiler: facts.compiler ?? null,
     configuration: { file: facts.configFile ?? null, notes: settings.notes, last_reload: facts.lastReload ?? null },
-    audit: { sink: settings.audit.split(":")[0], ...facts.audit },
+    audit: { sink: settings.audit.split(":")[0], ...toAuditStatus(facts.audit) },
   };
 }
+
+const toAuditStatus = ({ recorded, written, lost, sinkErrors, queuedEvents, queuedBytes }: AuditStats): object => ({
+  recorded,
+  written,
+  lost,
+  sink_errors: sinkErrors,
+  queued_events: queuedEvents,
+  queued_bytes: queuedBytes,
+});
