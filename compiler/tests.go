@@ -31,7 +31,8 @@ type testRule struct {
 	Row        int    `json:"row"`
 	Col        int    `json:"col"`
 	Todo       bool   `json:"todo,omitempty"`
-	Cases      bool   `json:"cases,omitempty"` // the rule makes an object: case name → result
+	Cases      bool   `json:"cases,omitempty"`    // the rule makes an object: case name → result
+	Function   bool   `json:"function,omitempty"` // has arguments, so nothing can run it
 }
 
 // testRef is the part of a rule's name that names a test: it ends at the first segment with a prefix.
@@ -85,12 +86,12 @@ func tests(compiler *ast.Compiler) (list []testRule, set entrypointSet, err erro
 			full := module.Package.Path.Extend(ref)
 			test := testRule{
 				Path: full.String(), Package: module.Package.Path.String(), Name: ref.String(), Todo: todo,
-				Cases: rule.Head.DocKind() == ast.PartialObjectDoc,
+				Cases: rule.Head.DocKind() == ast.PartialObjectDoc, Function: len(rule.Head.Args) > 0,
 			}
 			if at := rule.Loc(); at != nil {
 				test.File, test.Row, test.Col = at.File, at.Row, at.Col
 			}
-			if !todo {
+			if !todo && !test.Function {
 				path, err := storage.NewPathForRef(full)
 				if err != nil {
 					return nil, nil, err

@@ -209,6 +209,39 @@ test_comprehension if count([x | some x in [1, 2, 3]; x > 1]) == 2
 
 test_unification if [1, x] = [1, 2]
 
+test_function(x) := x
+
+default test_default := false
+
+test_default if true
+
+test_ref.a if true
+
+test_ref.b if true
+
+test_group[name].deep if {
+	some name in ["a", "b"]
+	name == "a"
+}
+
+quoted["test_quoted name"] if true
+
+put_off["todo_test_quoted"] if true
+
+test_object[k] := v if some k, v in {"a": true, "b": {"c": true, "d": false}}
+
+test_with_in_a_case[name] if {
+	some name in ["a", "b"]
+	given == name with input.given as name
+}
+
+given := input.given
+
+test_case_by_hand if {
+	internal.test_case(["by hand"])
+	1 == 2
+}
+
 no_test if false
 `,
 };

@@ -59,6 +59,8 @@ export interface TestRule {
   readonly todo?: boolean;
   /** Whether the rule makes an object of cases: name → result. */
   readonly cases?: boolean;
+  /** Whether it has arguments, so that nothing can run it. */
+  readonly function?: boolean;
 }
 
 /** One error; `row` and `col` count from 1 and are absent where the error has no place. */

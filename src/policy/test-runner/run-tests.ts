@@ -78,11 +78,19 @@ async function evaluateAll(
   if (!run.ok) return { ok: false, problems: [run.problem] };
   for (const test of tests) {
     if (done.has(test)) continue;
-    const result = { ...factsOf(test, lines), outcome: "todo", durationMs: 0, output: [], cases: [] } as const;
+    const result = notRun(test, lines);
     done.set(test, result);
     onResult(result);
   }
   return { ok: true, results: tests.flatMap((test) => done.get(test) ?? []) };
+}
+
+/** The result of a test that has no entrypoint: it is put off, or a function, which OPA reports as an error too. */
+function notRun(test: TestRule, lines: SourceLines): TestResult {
+  const shared = { ...factsOf(test, lines), durationMs: 0, output: [], cases: [] };
+  if (test.function !== true || test.todo === true) return { ...shared, outcome: "todo" };
+  const message = `\`${test.path}\` is a function and not a rule: call it from a test, under another name`;
+  return { ...shared, outcome: "error", error: { code: "rego_type_error", message } };
 }
 
 function toResult(test: TestRule, evaluation: Evaluation, lines: SourceLines): TestResult {

@@ -249,6 +249,18 @@ describe("what ends badly", () => {
     assert.deepEqual(todo.ok && todo.results.map(({ outcome }) => outcome), ["todo"]);
   });
 
+  it("a function named like a test is an error, as in OPA, and the others run", async () => {
+    const run = await inFolder({ "p_test.rego": "package p\n\ntest_f(x) := x\n\ntest_a if test_f(true)\n" });
+    assert.ok(run.ok);
+    assert.deepEqual(
+      run.results.map(({ name, outcome, error }) => [name, outcome, error?.message]),
+      [
+        ["test_f", "error", "`data.p.test_f` is a function and not a rule: call it from a test, under another name"],
+        ["test_a", "pass", undefined],
+      ],
+    );
+  });
+
   const refusals: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [
     [
       "a syntax error, with its line and a caret",
