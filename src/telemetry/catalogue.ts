@@ -107,7 +107,7 @@ export const CATALOGUE = {
   },
   svidgate_policy_last_reload_successful: {
     type: "gauge",
-    help: "0 when the last reload failed, so that an older policy decides than the files say; 1 otherwise.",
+    help: "Whether the last reload succeeded: 0 when it failed, so that an older policy decides than the files say; 1 otherwise.",
     labels: {},
   },
   svidgate_audit_events_total: { type: "counter", help: "Audit events that the sink has taken.", labels: {} },
