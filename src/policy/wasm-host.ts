@@ -5,7 +5,7 @@
 
 import { type BoundBuiltin, type BridgeOptions, BuiltinBridge } from "./builtin-bridge.ts";
 import { PolicyError, toPolicyError } from "./policy-error.ts";
-import { parseValue, RegoSet, toJson, type Value } from "./value.ts";
+import { parseValue, RegoSet, toJson, type Value, ValueSyntaxError } from "./value.ts";
 import type { WasmModule } from "./wasm-api.ts";
 import { PAGE_BYTES, type PolicyExports, WasmInstance } from "./wasm-instance.ts";
 
@@ -43,6 +43,7 @@ export class WasmHost {
   #data = 0;
   #running = false;
   #broken = false;
+  #trapped = false;
 
   /** Links an instance without data. Throws PolicyError. */
   constructor(program: PolicyProgram, options: HostOptions) {
@@ -73,6 +74,15 @@ export class WasmHost {
   /** Whether an evaluation may run. */
   get isUsable(): boolean {
     return !this.#broken;
+  }
+
+  /**
+   * Whether the data may be copied to another host. SECURITY: not after a trap. An abort or a failed builtin leaves the
+   * module at a call that it made, memory in order but for the stack; a trap leaves it anywhere, perhaps after it has
+   * written past the end of a value or of its stack, as OPA's runtime does when numbers of 5,000 digits are multiplied.
+   */
+  get hasTrustedData(): boolean {
+    return !this.#trapped;
   }
 
   /** ABI version, and the tables of entrypoints and builtins (name → id). Only before data is loaded. */
@@ -126,7 +136,7 @@ export class WasmHost {
       if (wasm.eval(context) !== 0) throw new PolicyError("policy_trap", "the evaluation failed");
       return this.#readResult(wasm.opa_value_dump(wasm.opa_eval_ctx_get_result(context)) >>> 0);
     } catch (error) {
-      if (!this.#instance.restoreStack()) this.#broken = true;
+      this.#noteThrow(error);
       throw toPolicyError(error);
     } finally {
       this.#running = false;
@@ -140,6 +150,7 @@ export class WasmHost {
       const { address, length } = this.#instance.write(json);
       value = this.#exports.opa_value_parse(address, length);
     } catch (error) {
+      this.#noteThrow(error);
       // An abort is the module's own refusal of the text; memory, and the depth of its recursion, are limits.
       const refused = error instanceof PolicyError && error.code !== "policy_memory";
       if (refused) throw new PolicyError("policy_input_invalid", `input: ${error.message}`);
@@ -147,6 +158,12 @@ export class WasmHost {
     }
     if (value === 0) throw new PolicyError("policy_input_invalid", "input: not a JSON value");
     return value;
+  }
+
+  #noteThrow(error: unknown): void {
+    // Whatever we did not throw ourselves counts as a trap: WebAssembly.RuntimeError, and RangeError for the stack's end.
+    if (!(error instanceof PolicyError || error instanceof ValueSyntaxError)) this.#trapped = true;
+    if (!this.#instance.restoreStack() || this.#trapped) this.#broken = true;
   }
 
   #readResult(address: number): string {

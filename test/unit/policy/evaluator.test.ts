@@ -19,6 +19,7 @@ const FIXTURES = {
       values := {"set": {"c", "a", "b", "aa"}, "exact": [9007199254740993, 1.50, 1e3], 1: {true}}
       unmarshal := json.unmarshal(input.text)
       same if input.a == input.b
+      product := input.a * input.b
       many contains i if some i in numbers.range(1, input.count)
       said if { print("user", input.user, {1, 2}); print(input.missing); true }
     `,
@@ -33,6 +34,7 @@ const FIXTURES = {
       "p/values",
       "p/unmarshal",
       "p/same",
+      "p/product",
       "p/many",
       "p/said",
     ],
@@ -232,6 +234,40 @@ describe("failures", () => {
       codeOf(() => load().evaluate(input, { entrypoint: "p/echo" })),
       "policy_result",
     );
+  });
+
+  // OPA's runtime multiplies into a buffer of fixed size; it finds the end of memory by writing to it.
+  const trapping = JSON.stringify({ a: 1, b: 1 }).replace(/1/g, "9".repeat(20_000));
+  const bytesOfData = '{"users":{"alice":"admin","list":[1,2.50,{"k":"\\u20ac"}]}}';
+  const readData = (policy: ReturnType<typeof load>): string =>
+    ["alice", "list"].map((user) => policy.evaluate(JSON.stringify({ user }), { entrypoint: "p/from_data" })).join();
+
+  it("a trap fails that evaluation only: the next has another instance, with data as it was loaded", () => {
+    const policy = load({ data: bytesOfData });
+    const [data, memoryBytes] = [readData(policy), policy.memoryBytes];
+    for (let round = 0; round < 50; round++) {
+      assert.throws(() => policy.evaluate(trapping, { entrypoint: "p/product" }), {
+        code: "policy_trap",
+        message: /^trap: memory access out of bounds$/,
+      });
+      assert.ok(policy.memoryBytes <= memoryBytes); // an instance that took the long numbers would have more
+      assert.equal(readData(policy), data);
+      assert.equal(policy.evaluate('{"a":6,"b":7}', { entrypoint: "p/product" }), '[{"result":42}]');
+    }
+  });
+
+  it("data that was replaced is what a trap leaves in force", () => {
+    const policy = load({ data: bytesOfData });
+    policy.setData('{"users":{"alice":"guest"}}');
+    assert.equal(
+      codeOf(() => policy.setData("[]")),
+      "policy_data_invalid",
+    );
+    assert.equal(
+      codeOf(() => policy.evaluate(trapping, { entrypoint: "p/product" })),
+      "policy_trap",
+    );
+    assert.equal(policy.evaluate('{"user":"alice"}', { entrypoint: "p/from_data" }), '[{"result":"guest"}]');
   });
 
   it("running out of stack fails that evaluation only", () => {
