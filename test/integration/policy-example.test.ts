@@ -29,7 +29,12 @@ it("the example of `svidgate/policy` evaluates, prints the result set and exits 
     [[wasm, '{"user":"alice"}', "p/q", data], 0, '[{"result":true}]\n', ""],
     [[wasm, '{"user":"bob"}'], 1, "[]\n", ""],
     [[wasm, '{"user":"bob","deny":1}'], 1, '[{"result":false}]\n', "denied\n"],
-    [[wasm, '{"user":"alice","deny":1}', "p/q", data], 70, "", /^denied\npolicy_conflict: p\.rego:3: eval_conflict_error: /],
+    [
+      [wasm, '{"user":"alice","deny":1}', "p/q", data],
+      70,
+      "",
+      /^denied\npolicy_conflict: p\.rego:3: eval_conflict_error: /,
+    ],
     [[wasm, "{"], 70, "", /^policy_input_invalid: /],
     [[data], 70, "", /^policy_abi: /],
     [[], 2, "", /^usage: /],

@@ -2,9 +2,16 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+
+/** A test that fails leaves its process behind, and that would keep the file's own process alive for ever. */
+const children = new Set<ChildProcess>();
+after(() => {
+  for (const child of children) child.kill("SIGKILL");
+});
 
 /** What a finished command left. */
 export interface Finished {
@@ -76,6 +83,8 @@ export async function startServing(args: readonly string[]): Promise<Serving> {
 const countOf = (text: string, part: string): number => text.split(part).length - 1;
 
 function collect(child: ChildProcess): { out: string; err: string } {
+  children.add(child);
+  child.once("close", () => void children.delete(child));
   const output = { out: "", err: "" };
   child.stdout?.on("data", (chunk: Buffer) => {
     output.out += chunk.toString();

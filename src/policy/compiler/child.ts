@@ -2,7 +2,6 @@
 // Started by child-process.ts only; see there for the limits that its parent keeps.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { loadArtifact } from "./artifact.ts";
 import { STATUS_CRASHED, STATUS_NO_COMPILER } from "./child-status.ts";
@@ -24,10 +23,6 @@ else compileAll(workerData as Work);
 
 /** The main thread only reads and writes: a thread of our own is what can have a stack of our size. */
 function start(folder: string, maxMemoryBytes: number): void {
-  // PERF: the compiler runs for a fraction of a second, so optimising its code costs more than it gives: one small
-  // policy takes 0.45 s with this, 1.75 s without (compiler/README.md). Set here rather than on the command line,
-  // where a Node that no longer knows the flag would refuse to start.
-  setFlagsFromString("--liftoff-only");
   let binary: Uint8Array;
   try {
     binary = limitMemory(loadArtifact(folder), Math.floor(maxMemoryBytes / PAGE_BYTES));
