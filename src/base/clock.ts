@@ -16,6 +16,8 @@ export const systemClock: Clock = {
 
 // The two clocks are read at different moments and the wall clock is rounded: less than this is no step.
 const MAX_DRIFT_MS = 5;
+// A process that is set aside between the two reads sees a drift that a second look does not.
+const LOOKS = 3;
 
 /**
  * Creates a source of Unix time in whole microseconds: the wall clock, made finer by the monotonic one.
@@ -24,15 +26,23 @@ const MAX_DRIFT_MS = 5;
 export function createUnixUs(clock: Clock): () => number {
   let anchorUnixMs = Number.NaN;
   let anchorMonotonicMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
   return () => {
-    const unixMs = clock.unixMs();
-    const monotonicMs = clock.monotonicMs();
-    let preciseMs = anchorUnixMs + (monotonicMs - anchorMonotonicMs);
+    let unixMs = 0;
+    let monotonicMs = 0;
+    let preciseMs = Number.NaN;
+    for (let look = 0; look < LOOKS && !(Math.abs(preciseMs - unixMs) <= MAX_DRIFT_MS); look++) {
+      unixMs = clock.unixMs();
+      monotonicMs = clock.monotonicMs();
+      preciseMs = anchorUnixMs + (monotonicMs - anchorMonotonicMs);
+    }
     if (!(Math.abs(preciseMs - unixMs) <= MAX_DRIFT_MS)) {
       anchorUnixMs = unixMs;
       anchorMonotonicMs = monotonicMs;
       preciseMs = unixMs;
     }
+    if (preciseMs < lastMs && lastMs - preciseMs <= MAX_DRIFT_MS) preciseMs = lastMs;
+    lastMs = preciseMs;
     return Math.floor(preciseMs * 1_000);
   };
 }

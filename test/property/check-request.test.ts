@@ -10,6 +10,7 @@ import { scanMessage } from "../../src/base/protobuf-scan.ts";
 import { Kind, type MessageTable } from "../../src/base/protobuf-table.ts";
 import { WireReader } from "../../src/base/protobuf-wire.ts";
 import { decodeByProtos } from "../support/check-request-oracle.ts";
+import { withNumbersAsText } from "../support/json-oracle.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
 
@@ -56,29 +57,6 @@ function expectedValue(decoded: unknown): unknown {
 
 function mapValues(map: unknown, change: (value: unknown) => unknown): unknown {
   return Object.fromEntries(Object.entries((map ?? {}) as object).map(([key, value]) => [key, change(value)]));
-}
-
-/**
- * Keys travel as hex: in Node 24 and 26 (V8 13 and 14; not in Node 20) `JSON.parse` reads the key `"\u0000"`, or any other that is one escape, as
- * `"\\"` when it has just read an object of the same shape with that key.
- */
-function withNumbersAsText(json: string): unknown {
-  const safe = json.replace(
-    /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*/g,
-    (part, string: string | undefined, colon: string | undefined) => {
-      if (string === undefined) return `"number ${part}"`;
-      return colon === undefined ? string : `"${Buffer.from(JSON.parse(string) as string).toString("hex")}":`;
-    },
-  );
-  return withKeysFromHex(JSON.parse(safe));
-}
-
-function withKeysFromHex(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withKeysFromHex);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [Buffer.from(key, "hex").toString(), withKeysFromHex(item)]),
-  );
 }
 
 test("attributes are what proto-loader decodes", () => {

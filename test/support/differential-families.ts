@@ -7,6 +7,7 @@ import { readCheckRequest } from "../../src/authz/check-request.ts";
 import { checkRequest } from "../../src/authz/check-request-fields.ts";
 import type { ProtoDescriptor } from "../../src/policy/body/proto-descriptor.ts";
 import { writeInput } from "../../src/policy/input.ts";
+import { withNumbersAsText } from "./json-oracle.ts";
 import type { PluginAnswer } from "./opa-envoy-plugin.ts";
 import type { Random } from "./random.ts";
 import { randomMessage } from "./random-messages.ts";
@@ -57,12 +58,7 @@ export function ask(request: Uint8Array, protoDescriptor: ProtoDescriptor): Plug
 
 /** An answer in a form that compares: numbers as they were written; protobuf's own sentences by their first word. */
 export function comparable(answer: PluginAnswer): unknown {
-  if (answer.kind === "input") {
-    const json = answer.json.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, (part) =>
-      part[0] === '"' ? part : `"number ${part}"`,
-    );
-    return JSON.parse(json);
-  }
+  if (answer.kind === "input") return withNumbersAsText(answer.json);
   if (answer.kind === "malformed" && /^proto:/.test(answer.detail)) return { ...answer, detail: "proto" };
   return answer;
 }

@@ -34,3 +34,27 @@ it("never goes back with the machine's clock", () => {
     last = now;
   }
 });
+
+it("does not go back when the process was set aside between its looks at the two clocks", () => {
+  let unixMs = Date.UTC(2026, 0, 1);
+  let monotonicMs = 0;
+  let pauseMs = 0;
+  const time = createEventTime({
+    unixMs: () => unixMs,
+    monotonicMs: () => {
+      unixMs += pauseMs;
+      monotonicMs += pauseMs;
+      pauseMs = 0;
+      return monotonicMs;
+    },
+  });
+  let last = time();
+  for (let i = 0; i < 100; i++) {
+    monotonicMs += 0.9;
+    unixMs += i % 10 === 9 ? 9 : 0;
+    pauseMs = i % 7 === 0 ? 20 : 0;
+    const now = time();
+    assert.ok(now >= last, `${now} after ${last}`);
+    last = now;
+  }
+});
