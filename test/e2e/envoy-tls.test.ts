@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createWorld, envoysToTest, readAudit, type World, withChanges } from "../support/envoy.ts";
+import { createWorld, envoysToTest, findLine, readAudit, type World, withChanges } from "../support/envoy.ts";
 import { startServe } from "../support/serve.ts";
 
 const CLUSTER = ["static_resources", "clusters", 1];
@@ -65,8 +65,7 @@ for (const { name, binary, skip } of await envoysToTest()) {
         assert.ok(answer.ok, answer.ok ? "" : answer.why);
         if (want === 200) {
           assert.equal(answer.status, 200, serving.log());
-          const events = await readAudit(world);
-          const event = JSON.parse(events.trim().split("\n").at(-1) ?? "{}") as Record<string, unknown>;
+          const event = await findLine(() => readAudit(world), ENVOY_ID);
           assert.deepEqual([event["pep_spiffe_id"], event["pep_verified"]], [ENVOY_ID, true]);
         } else {
           assert.notEqual(answer.status, 200);
