@@ -1,6 +1,7 @@
 // The one door to @grpc/grpc-js and @grpc/proto-loader: nothing else imports them, so that their versions and quirks are known
 // in one place. Holds no rules of ours.
 
+import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import * as grpc from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
@@ -47,25 +48,14 @@ export function injectConnection(server: grpc.Server, connection: Duplex, watch:
   return { drain: (graceMs) => injector.drain(graceMs), forget: () => injector.destroy() };
 }
 
-/** grpc-js calls `onCancel` of whoever started a call once it is over, also after its trailers were sent. */
+/**
+ * Calls `onEnd` once the call's stream has closed, however that was. PERF: grpc-js keeps the stream to itself, but its events
+ * cost 1 µs where watching through the interceptor's own methods (`start`, `onCancel`) costs 15 to 20.
+ */
 function watchEnd(call: grpc.ServerInterceptingCallInterface, onEnd: () => void): void {
-  const start = call.start.bind(call);
-  call.start = (listener) => {
-    let begun = false;
-    const { onCancel } = listener;
-    const onReceiveMetadata = listener.onReceiveMetadata.bind(listener);
-    listener.onReceiveMetadata = (metadata) => {
-      begun = true;
-      onReceiveMetadata(metadata);
-    };
-    listener.onCancel = () => {
-      onEnd();
-      onCancel.call(listener);
-    };
-    start(listener);
-    // A call that was gone before it began is never told of its end.
-    if (!begun) onEnd();
-  };
+  const { stream } = call as unknown as { readonly stream: EventEmitter & { readonly closed: boolean } };
+  if (stream.closed) onEnd();
+  else stream.once("close", onEnd);
 }
 
 /** Reads message and service definitions from `proto/`, e.g. `grpc/health/v1/health.proto`; loads the parser on first use. */
