@@ -3,7 +3,7 @@
 // what is already on the wire is still taken. Node's `session.goaway()` makes nghttp2 ignore new streams at once, whatever
 // stream it names, so those calls would be lost. And writing to the socket under a session that owns it ends the process (an
 // assertion in Node). A stream in between is a place where that frame can be written: Node writes whole frames.
-// PERF: about a tenth of what grpc-js serves with nothing in between.
+// PERF: 14 µs of CPU a check (bench/README.md).
 
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
