@@ -48,6 +48,11 @@ export class H2Connection extends Duplex {
     this.#socket.resume();
   }
 
+  /** For `end(chunk)`, which the Writable hands on by itself. */
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    this.#send(chunk, done);
+  }
+
   override cork(): void {
     this.#turn ??= [];
   }
@@ -58,6 +63,10 @@ export class H2Connection extends Duplex {
    */
   override write(chunk: Buffer, encodingOrDone?: BufferEncoding | Done, done?: Done): boolean {
     const whenDone = typeof encodingOrDone === "function" ? encodingOrDone : done;
+    if (!this.writable) {
+      whenDone?.(new Error("the connection has ended"));
+      return false;
+    }
     if (this.#turn === undefined) this.#send(chunk, whenDone ?? noticeNothing);
     else this.#turn.push({ chunk, done: whenDone });
     return true;
