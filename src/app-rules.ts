@@ -1,33 +1,26 @@
 // What a reload replaces: settings that can change while serving, the policy, the input's options, and the handler made of them.
 // The new ones are made beside the old ones, whole or not at all; a check sees one or the other.
 
-import { toInputOptions } from "./app-input.ts";
+import { createHandler, type DecisionParts, loadDecisionParts } from "./app-decide.ts";
 import { loadListenerTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { toDecisionFacts } from "./authz/audit-record.ts";
 import type { CheckHandler } from "./authz/check-handler.ts";
-import { createCheckHandler, type DecisionRecord } from "./authz/decide.ts";
+import type { DecisionRecord } from "./authz/decide.ts";
 import { isAllow } from "./authz/decision.ts";
 import { toOpaDecisionFacts } from "./authz/opa-decision-record.ts";
 import { OUTCOMES } from "./authz/outcome.ts";
-import { createResponseWriter } from "./authz/response.ts";
 import type { Clock } from "./base/clock.ts";
 import { changesThatNeedRestart } from "./config/restart.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
-import type { ActivePolicy } from "./policy/active-policy.ts";
-import type { InputOptions } from "./policy/input.ts";
-import { loadActivePolicy } from "./policy/load.ts";
 import type { TlsMaterial } from "./server/tls-material.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
 /** What decides now. */
-export interface Rules {
-  readonly settings: Settings;
-  readonly policy: ActivePolicy;
-  readonly input: InputOptions;
+export interface Rules extends DecisionParts {
   /** Of the check listener; undefined for plaintext. */
   readonly tls: TlsMaterial | undefined;
 }
@@ -58,22 +51,11 @@ export async function loadRules(
   settings: Settings,
   { clock, log }: Pick<RulePorts, "clock" | "log">,
 ): Promise<LoadedRules> {
-  const input = await toInputOptions(settings);
+  const loaded = await loadDecisionParts(settings, clock, (text) => log.debug("policy print", { text }));
   const tls = await loadListenerTls(settings, clock.unixMs());
-  const loaded = await loadActivePolicy({
-    paths: settings.policyPaths,
-    dataFiles: settings.dataFiles,
-    regoVersion: settings.regoVersion,
-    entrypoint: settings.entrypoint,
-    engine: settings.engine,
-    strictBuiltinErrors: settings.strictBuiltinErrors,
-    maxMemoryBytes: settings.maxMemoryBytes,
-    clock,
-    onPrint: (text) => log.debug("policy print", { text }),
-  });
-  const problems = [input, tls, loaded].flatMap((part) => (part.ok ? [] : part.problems));
-  if (!input.ok || !tls.ok || !loaded.ok) return { ok: false, problems };
-  const rules: Rules = { settings, policy: loaded.policy, input: input.options, tls: tls.material };
+  const problems = [loaded, tls].flatMap((part) => (part.ok ? [] : part.problems));
+  if (!loaded.ok || !tls.ok) return { ok: false, problems };
+  const rules: Rules = { ...loaded.parts, tls: tls.material };
   return { ok: true, rules, warnings: loaded.warnings, tlsWarnings: tls.warnings };
 }
 
@@ -110,17 +92,11 @@ export async function reloadRules(
 }
 
 /** Builds the function that answers checks by these rules. */
-export function createDecider({ settings, policy, input }: Rules, ports: RulePorts): CheckHandler {
-  return createCheckHandler({
+export function createDecider(rules: Rules, ports: RulePorts): CheckHandler {
+  return createHandler(rules, {
     clock: ports.clock,
-    activePolicy: () => policy,
-    input,
-    readOptions: { fromHeaderMap: settings.fromHeaderMap },
-    withIdentity: settings.inputIdentity,
-    verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter(settings),
     newDecisionId: ports.newDecisionId,
-    record: createRecorder(settings, ports),
+    record: createRecorder(rules.settings, ports),
     onFault: (error, decisionId) =>
       ports.log.error("a check failed by our fault", {
         decisionId,

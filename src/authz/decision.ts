@@ -2,7 +2,7 @@
 // recorded by `audit-record.ts`.
 
 import type { Verdict } from "../policy/verdict.ts";
-import type { DenyCode, ReasonCode } from "./outcome.ts";
+import type { DenyCode } from "./outcome.ts";
 
 /** Either the policy's verdict or a code that stands in its place; never both. */
 export type Decision = PolicyDecision | Refusal;
@@ -32,9 +32,3 @@ export const refuse = (reason: Refusal["reason"], detail: string): Decision => (
 
 /** Whether the caller may pass. INVARIANT: only the policy's own allow says so. */
 export const isAllow = (decision: Decision): boolean => decision.reason === "policy_allowed";
-
-/** A reason code that has a verdict. */
-export const hasVerdict = (decision: Decision): decision is PolicyDecision => decision.verdict !== undefined;
-
-/** The code of a decision. */
-export const reasonOf = (decision: Decision): ReasonCode => decision.reason;

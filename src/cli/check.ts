@@ -1,14 +1,12 @@
 // `svidgate check`: decides one request without a server, and says what would be told to Envoy and why.
 
 import { readFile } from "node:fs/promises";
-import { toInputOptions } from "../app-input.ts";
-import { createCheckHandler, type DecisionRecord } from "../authz/decide.ts";
+import { askLocally, createHandler, loadDecisionParts } from "../app-decide.ts";
+import type { DecisionRecord } from "../authz/decide.ts";
 import { OUTCOMES } from "../authz/outcome.ts";
-import { createResponseWriter } from "../authz/response.ts";
 import { systemClock } from "../base/clock.ts";
 import { createUuidV7 } from "../base/uuid-v7.ts";
 import type { Settings } from "../config/settings.ts";
-import { loadActivePolicy } from "../policy/load.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { toCheckReport } from "./check-report.ts";
 import { readCheckFile, toCheckRequest } from "./check-request.ts";
@@ -79,29 +77,12 @@ async function decideOnce(
   { readonly ok: true; readonly record: DecisionRecord } | { readonly ok: false; readonly problems: readonly string[] }
 > {
   const clock = systemClock;
-  const input = await toInputOptions(settings);
-  const loaded = await loadActivePolicy({
-    paths: settings.policyPaths,
-    dataFiles: settings.dataFiles,
-    regoVersion: settings.regoVersion,
-    entrypoint: settings.entrypoint,
-    engine: settings.engine,
-    strictBuiltinErrors: settings.strictBuiltinErrors,
-    maxMemoryBytes: settings.maxMemoryBytes,
-    clock,
-  });
-  const problems = [...(input.ok ? [] : input.problems), ...(loaded.ok ? [] : loaded.problems)];
-  if (!input.ok || !loaded.ok) return { ok: false, problems };
+  const loaded = await loadDecisionParts(settings, clock);
+  if (!loaded.ok) return loaded;
   let record: DecisionRecord | undefined;
   let fault: unknown;
-  const handler = createCheckHandler({
+  const handler = createHandler(loaded.parts, {
     clock,
-    activePolicy: () => loaded.policy,
-    readOptions: { fromHeaderMap: settings.fromHeaderMap },
-    input: input.options,
-    withIdentity: settings.inputIdentity,
-    verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter(settings),
     newDecisionId: createUuidV7(clock),
     record: (made) => {
       record = made;
@@ -110,12 +91,7 @@ async function decideOnce(
       fault = error;
     },
   });
-  handler(bytes, {
-    deadlineMs: Number.POSITIVE_INFINITY,
-    receivedMs: clock.monotonicMs(),
-    pep: { address: "cli", verified: false },
-    cancelled: () => false,
-  });
+  askLocally(handler, bytes, clock);
   if (fault !== undefined) throw fault;
   if (record === undefined) throw new Error("the check left no record");
   return { ok: true, record };

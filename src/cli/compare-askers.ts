@@ -1,8 +1,7 @@
 // Who is asked by `svidgate compare`: a server over gRPC, or a policy in this process.
 
+import { askLocally, createHandler } from "../app-decide.ts";
 import { loadRules } from "../app-rules.ts";
-import { createCheckHandler } from "../authz/decide.ts";
-import { createResponseWriter } from "../authz/response.ts";
 import { systemClock } from "../base/clock.ts";
 import { Client, credentials, Metadata, type ServiceError, status } from "../base/grpc.ts";
 import { createUuidV7 } from "../base/uuid-v7.ts";
@@ -65,16 +64,9 @@ export async function createLocalAsker(settings: Settings): Promise<OpenedAsker>
   const clock = systemClock;
   const loaded = await loadRules(settings, { clock, log: silentLog });
   if (!loaded.ok) return loaded;
-  const { policy, input } = loaded.rules;
   let fault: unknown;
-  const handler = createCheckHandler({
+  const handler = createHandler(loaded.rules, {
     clock,
-    activePolicy: () => policy,
-    input,
-    readOptions: { fromHeaderMap: settings.fromHeaderMap },
-    withIdentity: settings.inputIdentity,
-    verdict: { allowHeaderControlCharacters: settings.allowHeaderControlCharacters },
-    responses: createResponseWriter(settings),
     newDecisionId: createUuidV7(clock),
     record: () => undefined,
     onFault: (error) => {
@@ -82,12 +74,7 @@ export async function createLocalAsker(settings: Settings): Promise<OpenedAsker>
     },
   });
   const ask = async (request: Uint8Array): Promise<Answer> => {
-    const reply = handler(request, {
-      deadlineMs: Number.POSITIVE_INFINITY,
-      receivedMs: clock.monotonicMs(),
-      pep: { address: "cli", verified: false },
-      cancelled: () => false,
-    });
+    const reply = askLocally(handler, request, clock);
     if (fault !== undefined) throw fault;
     if (reply.kind === "status") return toErrorAnswer(reply.code);
     const answer = readAnswer(reply.bytes);

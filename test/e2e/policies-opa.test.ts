@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { packageRoot } from "../../src/base/package-root.ts";
-import { runCli } from "../../src/cli/index.ts";
+import { runInProcess } from "../support/run-cli.ts";
 
 const OPA = process.env["OPA"] ?? "opa";
 const VERSION = "1.22.2";
@@ -30,21 +30,7 @@ function opa(...words: string[]): Run {
   return { code: run.status, out: run.stdout, err: run.stderr };
 }
 
-async function svidgate(...words: string[]): Promise<Run> {
-  let out = "";
-  let err = "";
-  const code = await runCli(words, {
-    env: {},
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    onSignal: () => undefined,
-  });
-  return { code, out, err };
-}
+const svidgate = runInProcess;
 
 interface SubResults {
   readonly [name: string]: { readonly fail?: boolean; readonly sub_results?: SubResults };

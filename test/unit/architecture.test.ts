@@ -21,7 +21,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   authz: 3,
   server: 4,
   "app.ts": 5,
-  "app-input.ts": 4.5,
+  "app-decide.ts": 4.5,
   "app-tls.ts": 4.5,
   "app-status.ts": 4.7,
   "app-rules.ts": 4.6,

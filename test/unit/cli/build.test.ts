@@ -3,24 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { runCli } from "../../../src/cli/index.ts";
 import { readBundle } from "../../../src/policy/bundle.ts";
+import { runInProcess } from "../../support/run-cli.ts";
 
-async function build(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const code = await runCli(["build", ...words], {
-    env: {},
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    onSignal: () => undefined,
-  });
-  return { code, out, err };
-}
+const build = (...words: readonly string[]) => runInProcess("build", ...words);
 
 const policy = (body: string): string => `package envoy.authz\n\ndefault allow := false\n\nallow if ${body}\n`;
 

@@ -4,28 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
 import { packageRoot } from "../../../src/base/package-root.ts";
-import { runCli } from "../../../src/cli/index.ts";
 import { encodeCheckRequest } from "../../support/check-messages.ts";
+import { runInProcess } from "../../support/run-cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "svidgate-check-"));
 after(() => rmSync(folder, { recursive: true }));
 const vectors = join(packageRoot(), "test", "vectors");
 const policy = ["--policy", join(vectors, "decisions.rego")];
 
-async function check(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const code = await runCli(["check", ...args], {
-    env: {},
-    out: (text) => {
-      said.out += text;
-    },
-    err: (text) => {
-      said.err += text;
-    },
-    onSignal: () => undefined,
-  });
-  return { code, ...said };
-}
+const check = (...words: readonly string[]) => runInProcess("check", ...words);
 
 const json = async (...args: readonly string[]): Promise<Record<string, unknown> & { readonly code: number }> => {
   const { code, out } = await check(...policy, "--format", "json", ...args);

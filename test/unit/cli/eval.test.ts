@@ -5,23 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runCli } from "../../../src/cli/index.ts";
+import { runInProcess } from "../../support/run-cli.ts";
 
-async function evaluate(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const code = await runCli(["eval", ...words], {
-    env: {},
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    onSignal: () => undefined,
-  });
-  return { code, out, err };
-}
+const evaluate = (...words: readonly string[]) => runInProcess("eval", ...words);
 
 const lone = (value: unknown, text: string): unknown => ({
   result: [{ expressions: [{ value, text, location: { row: 1, col: 1 } }] }],

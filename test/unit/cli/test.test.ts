@@ -6,28 +6,9 @@ import { after, before, describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { CliPorts } from "../../../src/cli/command.ts";
 import { runCli } from "../../../src/cli/index.ts";
+import { runInProcess } from "../../support/run-cli.ts";
 
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function svidgate(...words: string[]): Promise<Run> {
-  let out = "";
-  let err = "";
-  const code = await runCli(words, {
-    env: {},
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    onSignal: () => undefined,
-  });
-  return { code, out, err };
-}
+const svidgate = runInProcess;
 
 const POLICY = "package p\n\ndefault allow := false\n\nallow if input.user in data.admins\n";
 const GOOD =

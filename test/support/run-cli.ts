@@ -1,0 +1,26 @@
+// A command run in this process, with what it said.
+
+import { runCli } from "../../src/cli/index.ts";
+
+/** How a command ended. */
+export interface CliRun {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `svidgate` with these words, an empty environment and no signals. */
+export async function runInProcess(...words: readonly string[]): Promise<CliRun> {
+  const said = { out: "", err: "" };
+  const code = await runCli(words, {
+    env: {},
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+    onSignal: () => undefined,
+  });
+  return { code, ...said };
+}
