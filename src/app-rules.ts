@@ -111,14 +111,17 @@ function createRecorder(
   { audit, metrics, tracing, decisionLog }: RulePorts,
 ): (record: DecisionRecord) => void {
   const options = { dryRun: settings.dryRun, errorsAreGrpcStatus: settings.onError === "grpc_error" };
+  const wantsFacts = settings.audit !== "none" || tracing !== undefined;
   return (record) => {
     const { reason } = record.decision;
     const evaluationUs = record.evaluationMs === undefined ? -1 : record.evaluationMs * 1000;
     metrics.decided(OUTCOMES[reason].outcome, reason, record.totalMs * 1000, evaluationUs);
     if (settings.dryRun && !isAllow(record.decision)) metrics.wouldDeny(reason);
-    const facts = toDecisionFacts(record, options);
-    audit.record(facts);
-    tracing?.decided(facts);
+    if (wantsFacts) {
+      const facts = toDecisionFacts(record, options);
+      audit.record(facts);
+      tracing?.decided(facts);
+    }
     if (decisionLog === undefined) return;
     const line = toOpaDecisionFacts(record);
     if (line !== undefined) decisionLog(line, settings.decisionPath);
