@@ -1,0 +1,215 @@
+// Notices that a file has changed, and reads it within a bound: shared by every source that keeps a file in force (trust bundles,
+// the deny list, own certificates). Events of the folders make it fast, `stat` decides, and a poll catches what events miss.
+// A change is another (device, inode, modification, change time, size) of what the path leads to: writes in place, renames, links
+// that are swapped (Kubernetes renames `..data`), deletion and return. It parses nothing and keeps nothing of the content.
+
+import { type BigIntStats, constants, type FSWatcher, statSync, watch } from "node:fs";
+import { open, realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { fail, ok, type Result } from "../../base/result.ts";
+import type { Timers } from "../../base/timers.ts";
+
+/** What tells two states of a file apart. */
+export interface FileFacts {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** How a watcher waits and tells the time; `pollMs` is how long a change without an event can stay unseen, 1,000 unless given. */
+export interface WatchFilePorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly pollMs?: number;
+}
+
+/** A file that is being watched. */
+export interface WatchedFile {
+  /** Looks now; resolves when the look is over, and `onChange` has been called if there was something. */
+  check(): Promise<void>;
+  close(): void;
+}
+
+const POLL_MS = 1_000;
+/** Events come in bursts: one look answers all that come within this time after the first. */
+const GATHER_MS = 10;
+/** Kernels stamp files by their tick (1–10 ms), so a second write within one leaves no trace in `stat`: look again after this. */
+const SETTLED_MS = 50;
+
+/**
+ * Calls `onChange` after each change of the file at `path`, with its facts, or undefined when nothing is there; never at once: what
+ * the file is when this is called is the state that changes are measured from. A change that is younger than 50 ms is told
+ * twice, the second time 50 ms later, so whoever reads must mind being told of what it has read. Keeps no process alive.
+ */
+export function watchFile(
+  path: string,
+  ports: WatchFilePorts,
+  onChange: (facts: FileFacts | undefined) => void,
+): WatchedFile {
+  const folders = new FolderEvents(() => soon(GATHER_MS));
+  const timers = ports.timers;
+  let known = factsNow(path);
+  let cancelSoon: (() => void) | undefined;
+  let cancelPoll: (() => void) | undefined;
+  let looking: Promise<void> | undefined;
+  let isClosed = false;
+  let mustTell = false;
+
+  const soon = (ms: number): void => {
+    if (isClosed) return;
+    cancelSoon ??= timers.after(ms, () => {
+      cancelSoon = undefined;
+      void check();
+    });
+  };
+  const look = async (): Promise<void> => {
+    await folders.follow(path);
+    const facts = await stat(path, { bigint: true }).then(toFacts, () => undefined);
+    if (isClosed) return;
+    const isChange = !isSameFile(known, facts);
+    const isTold = mustTell;
+    known = facts;
+    mustTell =
+      isChange && facts !== undefined && ports.clock.unixMs() - Number(facts.mtimeNs / 1_000_000n) < SETTLED_MS;
+    if (mustTell) soon(SETTLED_MS);
+    if (isChange || isTold) onChange(facts);
+  };
+  // One look at a time, and never the one under way for an event of now: it may have passed already what the event is about.
+  const check = (): Promise<void> => {
+    const next = (looking ?? Promise.resolve()).then(() => (isClosed ? undefined : look()));
+    looking = next;
+    return next;
+  };
+  const poll = (): void => {
+    cancelPoll = timers.after(ports.pollMs ?? POLL_MS, () => {
+      poll();
+      void check();
+    });
+  };
+  poll();
+  void check();
+  return {
+    check,
+    close: () => {
+      isClosed = true;
+      cancelSoon?.();
+      cancelPoll?.();
+      folders.close();
+    },
+  };
+}
+
+/** Events of the folder that holds the path, and of the one that holds what it leads to. */
+class FolderEvents {
+  readonly #watchers = new Map<string, { readonly key: string; readonly watcher: FSWatcher }>();
+  readonly #onEvent: () => void;
+  #isClosed = false;
+
+  constructor(onEvent: () => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Watches the folders as they are now; one that went away or was replaced is watched anew. No event is worth a failure. */
+  async follow(path: string): Promise<void> {
+    const target = await realpath(path).catch(() => path);
+    const wanted = new Set([dirname(path), dirname(target)]);
+    for (const [folder, { watcher }] of this.#watchers) {
+      if (wanted.has(folder)) continue;
+      watcher.close();
+      this.#watchers.delete(folder);
+    }
+    for (const folder of wanted) await this.#watch(folder);
+  }
+
+  async #watch(folder: string): Promise<void> {
+    const key = await stat(folder, { bigint: true }).then(
+      ({ dev, ino }) => `${dev}:${ino}`,
+      () => "",
+    );
+    const held = this.#watchers.get(folder);
+    if (this.#isClosed || held?.key === key) return;
+    held?.watcher.close();
+    this.#watchers.delete(folder);
+    if (key === "") return;
+    try {
+      const watcher = watch(folder, { persistent: false }, this.#onEvent);
+      this.#watchers.set(folder, { key, watcher });
+      // Without watches (a limit of the system, a network mount) the poll is what remains.
+      watcher.on("error", () => watcher.close());
+    } catch {
+      // As above.
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { watcher } of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+}
+
+/** Why a file could not be read whole; `changing` asks to try again, as somebody is writing it. */
+export type ReadFileCode = "missing" | "not_a_file" | "too_large" | "changing" | "unreadable";
+
+/** A file's bytes, and the state in which they were read. */
+export interface ReadFile {
+  readonly bytes: Buffer;
+  readonly facts: FileFacts;
+}
+
+/** Reads a regular file of at most `maxBytes`, never waiting for a pipe's other end, and never more than the bound into memory. */
+export async function readBounded(path: string, maxBytes: number): Promise<Result<ReadFile, ReadFileCode>> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const before = await file.stat({ bigint: true });
+      if (!before.isFile()) return fail("not_a_file", "is no regular file");
+      if (before.size > BigInt(maxBytes)) return fail("too_large", `has ${before.size} bytes: at most ${maxBytes}`);
+      // One byte more than the file has: a file that grows meanwhile is noticed without reading on.
+      const buffer = Buffer.allocUnsafe(Number(before.size) + 1);
+      let length = 0;
+      for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+        ({ bytesRead: read } = await file.read(buffer, length, buffer.length - length, length));
+      }
+      const facts = toFacts(await file.stat({ bigint: true }));
+      if (BigInt(length) !== before.size || !isSameFile(toFacts(before), facts)) {
+        return fail("changing", "was written while it was read");
+      }
+      return ok({ bytes: buffer.subarray(0, length), facts });
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ENOTDIR"
+      ? fail("missing", "is not there")
+      : fail("unreadable", `cannot be read: ${code ?? (error as Error).message}`);
+  }
+}
+
+/** Whether both are one state of one file; nothing equals nothing. */
+export function isSameFile(a: FileFacts | undefined, b: FileFacts | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+}
+
+const toFacts = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileFacts => ({
+  dev,
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs,
+});
+
+/** In one go: between this and the watcher's first event no change can hide. */
+function factsNow(path: string): FileFacts | undefined {
+  try {
+    const facts = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return facts === undefined ? undefined : toFacts(facts);
+  } catch {
+    return undefined;
+  }
+}
