@@ -132,21 +132,116 @@ describe("docs/input.schema.json", () => {
     for (const json of inputs) assert.deepEqual(schemaProblems(schema, JSON.parse(json)), [], json);
   });
 
-  const identities = [
-    { authenticated: false },
-    { authenticated: false, unverified: { principal: "spiffe://example.org/x" } },
-  ];
-  for (const identity of identities) {
-    it(`describes ${JSON.stringify(identity)}`, () => {
-      const input = {
-        version: { encoding: "protojson", ext_authz: "v3" },
-        parsed_path: [""],
-        parsed_query: {},
-        identity,
+  const page = readFileSync(join(packageRoot(), "docs", "input.md"), "utf8");
+
+  it("has the fields that docs/input.md explains, and no others", () => {
+    const explained = [...page.matchAll(/^\| `([a-z0-9_.*]+)` \|/gm)].map(([, name]) => name);
+    const of = (schema: unknown, at: string): string[] => {
+      const { properties, additionalProperties } = schema as {
+        properties?: Record<string, unknown>;
+        additionalProperties?: unknown;
       };
-      assert.deepEqual(schemaProblems(schema, input), []);
+      const named = Object.entries(properties ?? {}).flatMap(([name, inner]) => {
+        const path = `${at}${name}`;
+        return [path, ...of(inner, `${path}.`)];
+      });
+      return typeof additionalProperties === "object" && at.startsWith("identity.")
+        ? [...named, ...of(additionalProperties, `${at}*.`)]
+        : named;
+    };
+    const { properties } = schema as { properties: Record<string, unknown> };
+    const fields = [...Object.keys(properties), ...of(properties["identity"], "identity.")];
+    assert.deepEqual([...explained].sort(), fields.sort());
+  });
+
+  const input = { version: { encoding: "protojson", ext_authz: "v3" }, parsed_path: [""], parsed_query: {} };
+  const nobody = { authenticated: false, verified_by: "none", credential: { type: "none" } };
+  const times = {
+    ...{ not_before: "2026-01-01T00:00:00Z", not_after: "2026-01-01T01:00:00Z", not_before_unix: 1767225600 },
+    ...{ not_after_unix: 1767229200, lifetime_seconds: 3600, age_seconds: 60, remaining_seconds: 3540 },
+  };
+  const proven = {
+    authenticated: true,
+    verified_by: "pdp",
+    spiffe_id: "spiffe://example.org/ns/shop/sa/web",
+    trust_domain: "example.org",
+    path: "/ns/shop/sa/web",
+    segments: ["ns", "shop", "sa", "web"],
+    kind: "workload",
+    federated: false,
+    credential: {
+      ...{ type: "x509-svid", source: "certificate", binding: "mtls", ...times, serial: "0f", issuer: "O=SPIRE" },
+      ...{ subject: "O=SPIRE", key_type: "EC", key_size: 256, signature_algorithm: "ecdsa-with-SHA256" },
+      ...{ fingerprint_sha256: "ab".repeat(32), dns_names: ["web"], chain_length: 2 },
+    },
+    attributes: {
+      namespace: { value: "shop", source: "template", trust: "pdp" },
+      purpose: { value: ["a", { b: 1 }], source: "data", trust: "operator" },
+    },
+    bundle: {
+      ...{ trust_domain: "example.org", generation: 3, sequence: "42", age_seconds: 1, state: "fresh", source: "file" },
+    },
+    peer: { spiffe_id: "spiffe://example.org/gw", trust_domain: "example.org", fingerprint_sha256: "cd".repeat(32) },
+    token: {
+      ...{ spiffe_id: "spiffe://example.org/ns/shop/sa/web", audience: ["a"], key_id: "k", token_id: "t" },
+      ...{ not_after: "2026-01-01T01:00:00Z", claims: { aud: ["a"], tier: 1 } },
+    },
+  };
+  const token = {
+    ...{ type: "jwt-svid", source: "token", binding: "bearer", ...times, issuer: "https://example.org", key_id: "k" },
+    ...{ algorithm: "ES256", token_id: "t", audience: ["a"], issued_at_unix: 1767225600 },
+  };
+  const identities = {
+    "no credential": nobody,
+    "a claim": { ...nobody, unverified: { principal: "spiffe://example.org/x" } },
+    "a credential that proves nobody": { ...nobody, error: "x509_expired" },
+    "an X.509-SVID": proven,
+    "a JWT-SVID": { ...proven, credential: token },
+    "Envoy's word": {
+      ...{ ...proven, bundle: undefined, peer: undefined, token: undefined, federated: undefined },
+      ...{ verified_by: "envoy", credential: { type: "x509-svid", source: "principal", binding: "mtls" } },
+    },
+  };
+  for (const [name, identity] of Object.entries(identities)) {
+    it(`describes the identity of ${name}`, () => {
+      assert.deepEqual(schemaProblems(schema, { ...input, identity: JSON.parse(JSON.stringify(identity)) }), []);
     });
   }
+
+  it("is closed in every part of the identity", () => {
+    const { credential, attributes, bundle, peer, token: told } = proven;
+    const wrong = {
+      ...{ ...proven, spifeid: "x", verified_by: "me", kind: "robot" },
+      credential: { ...credential, seriall: "1", type: "x509" },
+      attributes: { ...attributes, team: "shop", environment: { value: "prod", source: "data", trust: "me", by: "x" } },
+      ...{
+        bundle: { ...bundle, state: "old", sequence: 42 },
+        peer: { ...peer, id: "x" },
+        token: { ...told, claim: 1 },
+      },
+      unverified: { spiffe_id: "x" },
+    };
+    assert.deepEqual(schemaProblems(schema, { ...input, identity: wrong }).sort(), [
+      "$.identity.attributes.environment.by: is not in the schema",
+      '$.identity.attributes.environment.trust: "me" is none of the values',
+      "$.identity.attributes.team: string and not object",
+      "$.identity.bundle.sequence: number and not string",
+      '$.identity.bundle.state: "old" is none of the values',
+      "$.identity.credential.seriall: is not in the schema",
+      '$.identity.credential.type: "x509" is none of the values',
+      '$.identity.kind: "robot" is none of the values',
+      "$.identity.peer.id: is not in the schema",
+      "$.identity.spifeid: is not in the schema",
+      "$.identity.token.claim: is not in the schema",
+      "$.identity.unverified.spiffe_id: is not in the schema",
+      '$.identity.verified_by: "me" is none of the values',
+    ]);
+    assert.deepEqual(schemaProblems(schema, { ...input, identity: {} }), [
+      "$.identity.authenticated: is missing",
+      "$.identity.verified_by: is missing",
+      "$.identity.credential: is missing",
+    ]);
+  });
 
   it("the checker of this test finds what is wrong", () => {
     const wrong = { version: {}, parsed_path: [7], parsed_query: { a: "1" }, metod: "GET", source_principal: null };

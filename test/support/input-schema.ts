@@ -55,42 +55,105 @@ const fromTable = (table: MessageTable): Schema =>
     ? free
     : object(Object.fromEntries(table.fields.map((field) => [field.jsonName, fromField(field)])));
 
-const credential = object({
-  type: told("x509-svid, jwt-svid, x509 or none", text),
-  source: told("certificate, principal, xfcc or token", text),
-  not_before: told("RFC 3339", text),
-  not_after: told("RFC 3339", text),
-  not_before_unix: told("seconds since 1970", number),
-  not_after_unix: told("seconds since 1970", number),
-  lifetime_seconds: number,
-  age_seconds: number,
-  remaining_seconds: number,
-  serial: text,
-  issuer: text,
-  key_type: text,
-  fingerprint_sha256: text,
-});
+const oneOf = (...values: readonly string[]): Schema => ({ type: "string", enum: values });
+const rfc3339 = told("RFC 3339, UTC", text);
+const unix = told("seconds since 1970", number);
+const seconds = (description: string): Schema => told(description, number);
+const spiffeId = told("such as spiffe://example.org/ns/shop/sa/web", text);
+const sha256 = told("SHA-256 of the certificate, lower-case hex", text);
 
-const identity = object(
+const credential = object(
   {
-    authenticated: told("whether somebody verified the caller; every other claim of this object rests on it", flag),
-    verified_by: told("pdp: svidgate; envoy: Envoy's word, as configured; none", text),
-    error: told("why there is no verified identity", text),
-    spiffe_id: told("such as spiffe://example.org/ns/shop/sa/web", text),
+    type: oneOf("x509-svid", "jwt-svid", "none"),
+    source: told(
+      "the peer's certificate, Envoy's word about it, or a token",
+      oneOf("certificate", "principal", "token"),
+    ),
+    binding: told("what ties the credential to this request", oneOf("mtls", "bearer", "forwarded")),
+    not_before: rfc3339,
+    not_after: rfc3339,
+    not_before_unix: unix,
+    not_after_unix: unix,
+    lifetime_seconds: seconds("from not_before to not_after"),
+    age_seconds: seconds("since not_before; moves with the clock"),
+    remaining_seconds: seconds("until not_after; moves with the clock"),
+    serial: told("lower-case hex", text),
+    issuer: text,
+    subject: text,
+    key_type: told("of the certificate's key", oneOf("EC", "RSA", "Ed25519")),
+    key_size: told("bits", number),
+    signature_algorithm: text,
+    fingerprint_sha256: sha256,
+    dns_names: listOf(text),
+    chain_length: told("certificates from the leaf to the authority, both counted", number),
+    key_id: told("kid of the token", text),
+    algorithm: told("alg of the token", text),
+    token_id: told("jti of the token", text),
+    audience: told("aud of the token", listOf(text)),
+    issued_at_unix: told("iat of the token, seconds since 1970", number),
+  },
+  ["type"],
+);
+
+const attribute = object(
+  {
+    value: {},
+    source: oneOf("template", "data", "claim", "envoy"),
+    trust: told("whose word the value is", oneOf("pdp", "operator", "issuer", "envoy")),
+  },
+  ["value", "source", "trust"],
+);
+
+const bundle = object(
+  {
+    trust_domain: text,
+    generation: told("raised by each change of the bundle", number),
+    sequence: told("spiffe_sequence of the bundle, digits", text),
+    age_seconds: seconds("since the bundle was last confirmed by its source; moves with the clock"),
+    state: oneOf("fresh", "stale"),
+    source: oneOf("file", "workload_api", "https_web", "https_spiffe"),
+  },
+  ["trust_domain", "generation", "age_seconds", "state", "source"],
+);
+
+const token = object(
+  {
+    spiffe_id: spiffeId,
+    audience: listOf(text),
+    key_id: text,
+    token_id: text,
+    not_after: rfc3339,
+    claims: told("name → value; those of foreign trust domains only as configured", free),
+  },
+  ["spiffe_id", "audience", "key_id", "not_after", "claims"],
+);
+
+/** `input.identity`; svidgate's own key, and the same for every policy. */
+export const identitySchema: Schema = object(
+  {
+    authenticated: told("whether the caller is proved; every other claim of this object rests on it", flag),
+    verified_by: told("pdp: svidgate; envoy: Envoy's word, as configured; none", oneOf("pdp", "envoy", "none")),
+    error: told("reason code: why a credential that was there proves nobody", text),
+    spiffe_id: spiffeId,
     trust_domain: text,
     path: told("the path of the SPIFFE ID with its leading slash", text),
     segments: told("the path's segments", listOf(text)),
+    kind: told("what the ID names", oneOf("workload", "spire_server", "spire_agent")),
+    federated: told("whether the trust domain is not svidgate's own", flag),
     credential,
-    attributes: told("facts about the identity, as configured", free),
-    bundle: free,
-    peer: free,
-    token: free,
+    attributes: told("facts about the workload by name", { ...free, additionalProperties: attribute }),
+    bundle: told("the trust bundle that proved the credential", bundle),
+    peer: told(
+      "the verified peer of the connection",
+      object({ spiffe_id: spiffeId, trust_domain: text, fingerprint_sha256: sha256 }, ["spiffe_id", "trust_domain"]),
+    ),
+    token: told("the verified JWT-SVID of the request", token),
     unverified: told(
       "what was claimed and not verified",
       object({ principal: told("attributes.source.principal, verbatim", text) }),
     ),
   },
-  ["authenticated"],
+  ["authenticated", "verified_by", "credential"],
 );
 
 /** The schema's text, with its line feed. */
@@ -107,7 +170,7 @@ export function inputSchema(): string {
         parsed_body: told("by its content type: JSON, form, multipart, gRPC; null when there is none", {}),
         truncated_body: told("whether Envoy sent less than the whole body; parsed_body is then null", flag),
         source_principal: told("attributes.source.principal; absent when it is empty", text),
-        identity: told("what svidgate knows about the caller", identity),
+        identity: told("what svidgate knows about the caller", identitySchema),
         attributes: told("envoy.service.auth.v3.AttributeContext", fromTable(attributeContext)),
       },
       ["version", "parsed_path", "parsed_query"],
