@@ -1,9 +1,10 @@
 // The one door to @peculiar/x509 (with reflect-metadata, which it needs at load): makes X.509 certificates for SPIFFE
-// workloads, as a throwaway authority for demonstrations and tests. It verifies nothing.
+// workloads, as a throwaway authority for demonstrations and tests, and reads the extensions of others'. It verifies nothing.
 // SPEC: X509-SVID §3–§4: one URI SAN, key usage digitalSignature on leaves, keyCertSign on authorities.
-// PERF: the package costs 150 ms, so it is loaded when the first authority is made and never by a serving process.
+// PERF: the package costs 150 to 300 ms, so it is loaded at first need, or when a service that will need it starts.
 
 import { randomBytes, webcrypto } from "node:crypto";
+import { createRequire } from "node:module";
 import type * as X509 from "@peculiar/x509";
 
 /** A certificate and its private key, as PEM. */
@@ -44,19 +45,60 @@ const KEY = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
 const SUBJECT = "C=US,O=SPIRE";
 
-let loaded: Promise<typeof X509> | undefined;
+let loaded: typeof X509 | undefined;
 
-function loadX509(): Promise<typeof X509> {
-  loaded ??= (async () => {
-    await import("reflect-metadata");
-    return import("@peculiar/x509");
-  })();
+/** Loads the package, if it is not loaded. Synchronous: a first certificate must not wait for a turn of the event loop. */
+export function loadX509(): typeof X509 {
+  if (loaded === undefined) {
+    createRequire(import.meta.url)("reflect-metadata");
+    loaded = createRequire(import.meta.url)("@peculiar/x509") as typeof X509;
+  }
   return loaded;
+}
+
+/** What @peculiar/x509 reads in a certificate's extensions; undefined or empty where an extension is absent. */
+export interface ExtensionValues {
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly isAuthority: boolean;
+  readonly pathLength: number | undefined;
+  /** Nine digits, digitalSignature first. */
+  readonly keyUsageBits: string | undefined;
+  /** Dotted object identifiers. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  /** Lower-case hex. */
+  readonly subjectKeyId: string | undefined;
+  readonly authorityKeyId: string | undefined;
+}
+
+/** Reads them, or gives undefined when the package cannot. It takes bytes behind the certificate, and doubled extensions. */
+export function readExtensionValues(der: Uint8Array): ExtensionValues | undefined {
+  const x509 = loadX509();
+  try {
+    const certificate = new x509.X509Certificate(der);
+    const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+    const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
+    const usages = certificate.getExtension(x509.KeyUsagesExtension)?.usages;
+    const valuesOf = (kind: string) => names.filter(({ type }) => type === kind).map(({ value }) => value);
+    return {
+      uris: valuesOf("url"),
+      dnsNames: valuesOf("dns"),
+      isAuthority: constraints?.ca === true,
+      pathLength: constraints?.pathLength,
+      // The package's flags begin at the lowest bit.
+      keyUsageBits: usages === undefined ? undefined : [...usages.toString(2).padStart(9, "0")].reverse().join(""),
+      extendedKeyUsage: certificate.getExtension(x509.ExtendedKeyUsageExtension)?.usages.map(String),
+      subjectKeyId: certificate.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId,
+      authorityKeyId: certificate.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId,
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Makes a self-signed authority with a P-256 key that never leaves memory. */
 export async function createAuthority(profile: AuthorityProfile): Promise<CertificateAuthority> {
-  const x509 = await loadX509();
+  const x509 = loadX509();
   const keys = await generateKeys();
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
     ...base(profile),

@@ -2,12 +2,13 @@
 // SPEC: X509-SVID §2–§4: one URI name and it is the ID of a workload; the leaf signs data, not certificates.
 
 import { fail, ok, type Result } from "../base/result.ts";
-import { type CertificateFieldsCode, parseCertificateFields } from "./certificate-fields.ts";
+import { parseCertificateFields } from "./certificate-fields.ts";
+import type { CertificateCode } from "./codes.ts";
 import { isWorkloadId, parseSpiffeId } from "./spiffe-id.ts";
 
 /** Why a certificate proves no workload. */
 export type ClientCertificateCode =
-  | CertificateFieldsCode
+  | CertificateCode
   | "uri_san_count"
   | "spiffe_id"
   | "leaf_is_ca"

@@ -1,0 +1,113 @@
+// A certificate that can be looked at: DER read by three readers that must agree. Ours (certificate-fields.ts) is strict about
+// structure, @peculiar/x509 reads the extensions, node:crypto will check the signatures.
+// SECURITY: two readers that understand one certificate differently are how a name is smuggled past the one that decides; what
+// they do not agree on is `cert_parse`. Nothing here says that a certificate is to be believed: that is x509-svid.ts.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { fail, ok, type Result } from "../base/result.ts";
+import { type ExtensionValues, readExtensionValues } from "../base/x509.ts";
+import { type CertificateFields, MAX_CERTIFICATE_BYTES, parseCertificateFields } from "./certificate-fields.ts";
+import type { CertificateCode } from "./codes.ts";
+import { oidText } from "./der-reader.ts";
+import { subjectUris } from "./subject-alt-name.ts";
+
+/** One parsed certificate. */
+export interface Certificate {
+  readonly der: Uint8Array;
+  readonly x509: X509Certificate;
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly fingerprintSha256: string;
+  readonly fields: CertificateFields;
+}
+
+/** How a PEM block of one certificate looks. */
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]*?)\r?\n-----END CERTIFICATE-----(?:\r?\n|$)/;
+const ONE_PEM_BLOCK = new RegExp(`^${PEM_BLOCK.source}$`);
+/** Base64 takes a third more, percent encoding of `+`, `/` and line ends at most three times that. */
+const MAX_ENVOY_CHARS = 4 * MAX_CERTIFICATE_BYTES;
+const MAX_PEM_CHARS = 4 * 1024 * 1024;
+const MAX_PEM_BLOCKS = 1000;
+
+/** Reads exactly one certificate: DER of version 3 without anything behind it, at most 16 KiB. */
+export function parseCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
+  const fields = parseCertificateFields(der);
+  if (!fields.ok) return fields;
+  const x509 = toX509(der);
+  if (x509 === undefined) return fail("cert_parse", "node:crypto cannot read it");
+  const values = readExtensionValues(der);
+  if (values === undefined) return fail("cert_parse", "@peculiar/x509 cannot read it");
+  const difference = findDifference(fields.value, values, x509);
+  if (difference !== undefined) return fail("cert_parse", `its readers do not agree on ${difference}`);
+  return ok({ der, x509, fingerprintSha256: createHash("sha256").update(der).digest("hex"), fields: fields.value });
+}
+
+function toX509(der: Uint8Array): X509Certificate | undefined {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the readers understand differently. */
+function findDifference(fields: CertificateFields, values: ExtensionValues, x509: X509Certificate): string | undefined {
+  const uris = fields.uris.join("\n");
+  if (uris !== values.uris.join("\n") || uris !== subjectUris(x509.subjectAltName ?? "")?.join("\n"))
+    return "the URI names";
+  if (fields.dnsNames.join("\n") !== values.dnsNames.join("\n")) return "the DNS names";
+  if (fields.isAuthority !== values.isAuthority || fields.pathLength !== values.pathLength)
+    return "the basic constraints";
+  if (fields.keyUsage?.bits !== values.keyUsageBits) return "the key usage";
+  if (fields.extendedKeyUsage?.map(oidText).join() !== values.extendedKeyUsage?.join()) return "the extended key usage";
+  if (fields.subjectKeyId !== values.subjectKeyId || fields.authorityKeyId !== values.authorityKeyId)
+    return "the key identifiers";
+  return undefined;
+}
+
+/** Reads every certificate of a PEM text, in order; text between blocks is passed over, blocks of other kinds are refused. */
+export function parsePemCertificates(pem: string): Result<readonly Certificate[], CertificateCode> {
+  const ders = decodePem(pem);
+  if (!ders.ok) return ders;
+  const certificates: Certificate[] = [];
+  for (const der of ders.value) {
+    const certificate = parseCertificate(der);
+    if (!certificate.ok) return certificate;
+    certificates.push(certificate.value);
+  }
+  return ok(certificates);
+}
+
+/** The DER of each block of a PEM text with at least one and at most 1000 of them. */
+export function decodePem(pem: string): Result<readonly Uint8Array[], "cert_parse"> {
+  if (pem.length > MAX_PEM_CHARS) return fail("cert_parse", `more than ${MAX_PEM_CHARS} characters`);
+  const ders: Uint8Array[] = [];
+  const between = pem.replaceAll(new RegExp(PEM_BLOCK, "g"), (_block, body: string) => {
+    const der = ders.length < MAX_PEM_BLOCKS ? decodeBase64(body.replaceAll(/[\r\n]/g, "")) : undefined;
+    if (der !== undefined) ders.push(der);
+    return der === undefined ? "-----" : "";
+  });
+  if (between.includes("-----")) return fail("cert_parse", "PEM with something that is no certificate");
+  return ders.length === 0 ? fail("cert_parse", "no certificate in the PEM") : ok(ders);
+}
+
+/** Reads `source.certificate` of an Envoy: one PEM block, percent-encoded; a `+` is a plus. Gives DER that nobody has looked at. */
+export function decodeEnvoyCertificate(urlEncodedPem: string): Result<Uint8Array, "cert_parse"> {
+  if (urlEncodedPem.length > MAX_ENVOY_CHARS) return fail("cert_parse", `more than ${MAX_ENVOY_CHARS} characters`);
+  const body = ONE_PEM_BLOCK.exec(percentDecode(urlEncodedPem))?.[1];
+  const der = body === undefined ? undefined : decodeBase64(body.replaceAll(/[\r\n]/g, ""));
+  return der === undefined ? fail("cert_parse", "not one PEM block, percent-encoded") : ok(der);
+}
+
+function percentDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+/** Strictly: no character too much, no bit that says nothing. */
+function decodeBase64(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length > 0 && bytes.toString("base64") === text ? bytes : undefined;
+}
