@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { packageRoot } from "../base/package-root.ts";
 import { writeBundle } from "../policy/bundle.ts";
 import type { CompiledPolicy } from "../policy/compiler/index.ts";
-import { compileSource } from "../policy/load.ts";
+import { type CompileSourceOptions, compileSource } from "../policy/load.ts";
 import { toManifestText, toRegoManifestText } from "../policy/manifest.ts";
 import { type PolicySource, readPolicySource } from "../policy/source.ts";
 import type { ParsedArguments } from "./arguments.ts";
@@ -49,7 +49,7 @@ export const build: Command = {
     const target = args.own.get("target")?.[0] ?? "wasm";
     if (target !== "wasm" && target !== "rego")
       return reportProblems(ports, [`--target: \`${target}\` is not valid: expected wasm or rego`]);
-    const schema = await readInputSchema(args);
+    const schema = await readInputSchema(args, settings.inputIdentity);
     if (!schema.ok) return reportProblems(ports, [schema.problem]);
     if (settings.policyPaths.length === 0)
       return reportProblems(ports, ["nothing to build: name Rego with --policy PATH"]);
@@ -62,7 +62,7 @@ export const build: Command = {
       entrypoints: [settings.entrypoint, ...(args.own.get("also") ?? [])],
       regoVersion: settings.regoVersion,
       strict: args.own.has("strict"),
-      ...(schema.value !== undefined && { inputSchema: schema.value }),
+      ...schema.value,
     });
     if (!result.ok) {
       for (const problem of result.problems) ports.err(`${problem}\n`);
@@ -109,19 +109,21 @@ const writeRegoBundle = (
   revision: string,
 ): Promise<Uint8Array> => writeBundle({ manifest: toRegoManifestText(regoVersion, revision), data, modules });
 
-type InputSchema = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+type InputSchema =
+  | { readonly ok: true; readonly value: Pick<CompileSourceOptions, "inputSchema" | "identitySchema"> }
+  | { readonly ok: false; readonly problem: string };
 
-/** The schema that `--strict` checks against; undefined without it. */
-async function readInputSchema(args: ParsedArguments): Promise<InputSchema> {
+/** The schema of the whole input with `--strict`; without it of `input.identity`, unless the input is to have none. */
+async function readInputSchema(args: ParsedArguments, hasIdentity: boolean): Promise<InputSchema> {
   const named = args.own.get("input-schema")?.[0];
-  if (!args.own.has("strict")) {
-    return named === undefined
-      ? { ok: true, value: undefined }
-      : { ok: false, problem: "--input-schema: is checked with --strict only: add it" };
-  }
+  const isStrict = args.own.has("strict");
+  if (!isStrict && named !== undefined)
+    return { ok: false, problem: "--input-schema: is checked with --strict only: add it" };
+  if (!isStrict && !hasIdentity) return { ok: true, value: {} };
   const file = named ?? join(packageRoot(), "docs", "input.schema.json");
   try {
-    return { ok: true, value: JSON.parse(await readFile(file, "utf8")) };
+    const inputSchema = JSON.parse(await readFile(file, "utf8"));
+    return { ok: true, value: isStrict ? { inputSchema } : { identitySchema: inputSchema.properties.identity } };
   } catch (error) {
     return { ok: false, problem: `${file}: no JSON Schema: ${(error as Error).message}` };
   }

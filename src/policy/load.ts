@@ -5,8 +5,9 @@ import type { Clock } from "../base/clock.ts";
 import type { ActivePolicy } from "./active-policy.ts";
 import { builtinNames, findBuiltin } from "./builtins/index.ts";
 import { sha256Hex } from "./bundle.ts";
-import { type CompiledPolicy, compileRego, formatCompileErrors } from "./compiler/index.ts";
+import { type CompiledPolicy, type CompileError, compileRego, formatCompileErrors } from "./compiler/index.ts";
 import { loadPolicy } from "./evaluator.ts";
+import { mentionsIdentity, openInputSchema, undefinedFields } from "./identity-fields.ts";
 import { PolicyError } from "./policy-error.ts";
 import { type PolicySource, readPolicySource } from "./source.ts";
 import { toJson } from "./value.ts";
@@ -61,6 +62,8 @@ export interface CompileSourceOptions {
   readonly strict?: boolean;
   /** JSON Schema of the input: what it does not have is then a compile error. */
   readonly inputSchema?: unknown;
+  /** JSON Schema of `input.identity` alone: what that does not have is then a compile error; the rest of the input is free. */
+  readonly identitySchema?: unknown;
 }
 
 /** Compiles the Rego modules of a source against the builtins that svidgate has. */
@@ -72,16 +75,28 @@ export async function compileSource(
   | { readonly ok: false; readonly problems: readonly string[] }
 > {
   if (source.modules.length === 0) return { ok: false, problems: ["no .rego file was found in what --policy names"] };
-  const result = await compileRego({
-    files: source.modules,
-    entrypoints: options.entrypoints,
-    regoVersion: source.regoVersion ?? options.regoVersion,
-    builtins: builtinNames,
-    ...(options.strict === true && { strict: true }),
-    ...(options.inputSchema !== undefined && { schemas: { "": options.inputSchema } }),
-  });
-  if (result.ok) return { ok: true, compiled: result.value };
-  return { ok: false, problems: [formatCompileErrors(result.errors, source.modules)] };
+  const compile = (inputSchema: unknown) =>
+    compileRego({
+      files: source.modules,
+      entrypoints: options.entrypoints,
+      regoVersion: source.regoVersion ?? options.regoVersion,
+      builtins: builtinNames,
+      ...(options.strict === true && { strict: true }),
+      ...(inputSchema !== undefined && { schemas: { "": inputSchema } }),
+    });
+  const failed = (errors: readonly CompileError[]) =>
+    ({ ok: false, problems: [formatCompileErrors(errors, source.modules)] }) as const;
+  if (options.identitySchema === undefined || !mentionsIdentity(source.modules)) {
+    const result = await compile(options.inputSchema);
+    return result.ok ? { ok: true, compiled: result.value } : failed(result.errors);
+  }
+  const checked = await compile(openInputSchema(source.modules, options.identitySchema));
+  if (checked.ok) return { ok: true, compiled: checked.value };
+  // What else a schema finds is no fault of a policy that asked for none, and what is wrong without one is told first.
+  const result = await compile(undefined);
+  if (!result.ok) return failed(result.errors);
+  const wrong = undefinedFields(checked.errors, source.modules);
+  return wrong.length > 0 ? failed(wrong) : { ok: true, compiled: result.value };
 }
 
 function activate(wasm: Uint8Array, source: PolicySource, options: LoadOptions): LoadedPolicy {

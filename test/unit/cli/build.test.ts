@@ -41,7 +41,12 @@ describe("svidgate build", () => {
     "input.identity.authenticated",
     'input.identity.segments[1] == "shop"',
     "input.identity.credential.remaining_seconds > 60",
-    'input.identity.attributes.attestation_level == "hardware"',
+    'input.identity.attributes.attestation_level.value == "hardware"',
+    'input.identity.attributes["attestation_level"].trust in {"pdp", "operator"}',
+    "input.identity.credential.not_after_unix > 1",
+    'input.identity.token.claims.tier == "gold"',
+    'input.identity.peer.spiffe_id == "x"',
+    'input.identity.bundle.state == "fresh"',
     'input.identity.unverified.principal == "x"',
   ];
   it("--strict knows every field of the input", async () => {
@@ -89,6 +94,72 @@ describe("svidgate build", () => {
 
   it("without --strict a misspelt field is undefined, as in OPA", async () => {
     assert.equal((await checkBody('input.attributes.request.http.metod == "GET"')).code, 0);
+  });
+
+  const identityBodies: readonly (readonly [string, string])[] = [
+    ['input.identity.spifeid == "x"', "spifeid"],
+    ['input["identity"].spifeid == "x"', "spifeid"],
+    ['input.identity.credential.typ == "x509-svid"', "typ"],
+    ['input.identity.peer.id == "x"', "id"],
+    ["not input.identity.unverified.principle", "principle"],
+  ];
+  for (const [body, word] of identityBodies) {
+    it(`refuses a misspelt field of the identity, strict or not: ${body}`, async () => {
+      for (const words of [[], ["--strict"]]) {
+        const run = await checkBody(body, ...words);
+        assert.equal(run.code, 2);
+        assert.match(run.err, /p\.rego:5:\d+: rego_type_error: undefined ref: input\.identity\./);
+        assert.match(run.err, new RegExp(`have: "${word}"`));
+      }
+    });
+  }
+
+  it("finds a misspelt field behind an alias, a local name and another file", async () => {
+    const bodies = [
+      'import input.identity as who\n\nallow if who.spifeid == "x"',
+      'allow if {\n\twho := input.identity\n\twho.spifeid == "x"\n}',
+      'allow if data.other.caller.spifeid == "x"',
+    ];
+    await writeFile(file("other.rego"), "package other\n\ncaller := input.identity\n");
+    for (const body of bodies) {
+      await writeFile(file("p.rego"), `package envoy.authz\n\n${body}\n`);
+      const run = await build("--policy", file("p.rego"), "--policy", file("other.rego"), "--check");
+      assert.equal(run.code, 2, body);
+      assert.match(run.err, /spifeid/);
+    }
+  });
+
+  const free = [
+    'input.identity.spiffe_id == "x"; input.user == "alice"; input["x-y"].z == 1; input[`raw`] == 2',
+    'input.identity.attributes.anything.value == "x"',
+    'input == {"identity": {"spifeid": "x"}}; input.identity.authenticated',
+    'some key in ["a", "b"]; input[key].spifeid == input.identity.spiffe_id',
+    'object.get(input.identity, "spifeid", "") == ""',
+    'input.identities.spifeid == "x"',
+  ];
+  for (const body of free)
+    it(`without --strict everything else stays free: ${body}`, async () =>
+      assert.deepEqual(await checkBody(`{ ${body} }`), { code: 0, out: "1 module compiles\n", err: "" }));
+
+  it("an input with an identity of its own: without ours, annotated, or of a system package", async () => {
+    const body = 'input.identity.spifeid == "x"';
+    for (const words of [
+      ["--set", "svidgate.input.identity=false"],
+      ["--set", "compatibility=opa-envoy-plugin"],
+    ])
+      assert.equal((await checkBody(body, ...words)).code, 0, words.join(" "));
+    const annotation = "# METADATA\n# scope: package\n# schemas:\n#   - input: {type: object}\n";
+    await writeFile(file("p.rego"), annotation + policy(body));
+    assert.equal((await build("--policy", file("p.rego"), "--check")).code, 0);
+    await writeFile(file("p.rego"), policy("true"));
+    await writeFile(file("mask.rego"), `package system.log\n\nmask contains "/x" if ${body}\n`);
+    assert.equal((await build("--policy", file("p.rego"), "--policy", file("mask.rego"), "--check")).code, 0);
+  });
+
+  it("a policy that does not compile says so before anything about the identity", async () => {
+    const run = await checkBody('{ input.identity.spifeid; nothing.x == "x" }');
+    assert.equal(run.code, 2);
+    assert.match(run.err, /rego_unsafe_var_error|var nothing is unsafe/);
   });
 
   it("--input-schema is for policies that decide something else", async () => {
