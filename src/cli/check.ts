@@ -24,7 +24,17 @@ export const check: Command = {
     "svidgate check --policy policies/service-allow-list --method POST --path /orders --header 'content-type: application/json' --body '{\"id\":7}'",
     "svidgate check --policy bundle.tar.gz recorded-check-request.bin --format json",
   ],
-  configFlags: ["policy", "data", "rego-version", "entrypoint", "on-error", "dry-run"],
+  configFlags: [
+    "policy",
+    "data",
+    "rego-version",
+    "entrypoint",
+    "workload-api",
+    "trust-domain-bundle",
+    "jwt-audience",
+    "on-error",
+    "dry-run",
+  ],
   flags: [
     { flag: "method", placeholder: "METHOD", doc: "HTTP method (default GET)" },
     { flag: "path", placeholder: "PATH", doc: "request path with its query (default /)" },
@@ -91,7 +101,7 @@ async function decideOnce(
       fault = error;
     },
   });
-  askLocally(handler, bytes, clock);
+  await askLocally(handler, bytes, clock);
   if (fault !== undefined) throw fault;
   if (record === undefined) throw new Error("the check left no record");
   return { ok: true, record };

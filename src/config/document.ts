@@ -44,9 +44,11 @@ Every flag names one key; a key without a flag is set in the file or with \`--se
 \`_\` (\`${environmentName("svidgate.drain.lame_duck")}\`). Relative paths are relative to the working folder.
 
 As in OPA, \`\${NAME}\` in the file (anywhere in its text, before YAML is read) and in \`--set\` is the environment variable; one that is not
-set stays as it is written, which the log says. The file is one YAML 1.2 document, UTF-8, at most 1 MiB. Text that looks like a number
-or a boolean needs quotes. Problems are reported all at once with line and column, exit code 2; a key that is in neither
-table is a problem that names the nearest known one.
+set stays as it is written, which the log says. A \`*\` in a key stands for a name, such as a trust domain's, which may hold dots;
+such a key has no environment variable: \`--set svidgate.identity.trust_domains.example.org.bundle=bundle.json\`.
+
+The file is one YAML 1.2 document, UTF-8, at most 1 MiB. Text that looks like a number or a boolean needs quotes. Problems are
+reported all at once with line and column, exit code 2; a key that is in neither table is a problem that names the nearest known one.
 
 ## Reload
 

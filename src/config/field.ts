@@ -21,10 +21,25 @@ export interface FieldParser<T> {
   readonly schema?: ValueSchema;
 }
 
+/** What may stand for the `*` of a key. */
+export interface NameKind {
+  /** For people: `TRUST_DOMAIN`. */
+  readonly placeholder: string;
+  /** A regular expression that matches a whole name. */
+  readonly pattern: string;
+  /** Completes `NAME is not valid: expected …`. */
+  readonly expected: string;
+}
+
 /** One configuration field. */
 export interface Field<T> {
-  /** The dotted key in the configuration document, OPA's where OPA has one. */
+  /**
+   * The dotted key in the configuration document, OPA's where OPA has one. A `*` stands for a name that the file chooses and
+   * that may hold dots: each value is then `NAME=TEXT`, as with `named`.
+   */
   readonly key: string;
+  /** What the names are, where the key has a `*` or names are narrower than any text. */
+  readonly names?: NameKind;
   /** The command-line flag without its dashes; fields without one are set with `--set key=value`. */
   readonly flag?: string;
   /** What stands after the flag in `--help`; absent for switches. */
@@ -111,6 +126,22 @@ export const fileMode: FieldParser<number> = withSchema(
     /^0?[0-7]{3}$/.test(value) ? ok(Number.parseInt(value, 8)) : invalid("expected an octal mode such as 0660"),
   { type: ["integer", "string"], pattern: "^0?[0-7]{3}$" },
 );
+
+/** One entry of a map whose values are of a kind: `NAME=TEXT`. The schema is the value's. */
+export const namedValue = <T>(
+  names: NameKind,
+  parse: FieldParser<T>,
+): FieldParser<readonly [name: string, value: T]> => {
+  const whole = new RegExp(names.pattern);
+  return withSchema((value) => {
+    const cut = value.indexOf("=");
+    if (cut < 1) return invalid(`expected ${names.placeholder}=VALUE`);
+    const name = value.slice(0, cut);
+    if (!whole.test(name)) return invalid(`\`${name.slice(0, 80)}\` is not ${names.expected}`);
+    const parsed = parse(value.slice(cut + 1));
+    return parsed.ok ? ok([name, parsed.value]) : parsed;
+  }, parse.schema ?? { type: "string" });
+};
 
 /** One entry of a map of short texts: `NAME=TEXT`. */
 export const namedText: FieldParser<readonly [name: string, text: string]> = withSchema(

@@ -2,19 +2,25 @@
 // The file, flags, `--set`, the environment, `docs/configuration.md`, the JSON Schema and the tests are made from it.
 // Keys that OPA has keep OPA's name and meaning.
 
+import { ATTRIBUTE_FIELDS } from "./attribute-fields.ts";
 import { DECISION_FIELDS } from "./decision-fields.ts";
+import { IDENTITY_FIELDS } from "./identity-fields.ts";
 import { LISTEN_FIELDS } from "./listen-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { PROCESS_FIELDS } from "./process-fields.ts";
 import { RECORD_FIELDS } from "./record-fields.ts";
 import { TLS_FIELDS } from "./tls-fields.ts";
 import { TRACING_FIELDS } from "./tracing-fields.ts";
+import { TRUST_DOMAIN_FIELDS } from "./trust-domain-fields.ts";
 
 /** Every field, by the name it has in {@link Config}. */
 export const FIELDS = {
   ...POLICY_FIELDS,
   ...LISTEN_FIELDS,
   ...TLS_FIELDS,
+  ...IDENTITY_FIELDS,
+  ...TRUST_DOMAIN_FIELDS,
+  ...ATTRIBUTE_FIELDS,
   ...DECISION_FIELDS,
   ...RECORD_FIELDS,
   ...TRACING_FIELDS,

@@ -4,6 +4,7 @@
 import type { YamlEntry, YamlNode } from "../base/yaml.ts";
 import type { Field, ValueSchema } from "./field.ts";
 import { FIELDS, type FieldName } from "./fields.ts";
+import { hasName } from "./key-names.ts";
 import { nearest } from "./nearest.ts";
 import { canonicalKey, DECISION_LOG_KEYS, findOpaKey, isNearPlugin, OPA_KEYS, type OpaKey } from "./opa-keys.ts";
 
@@ -28,6 +29,8 @@ export type ConfigItem =
 /** Text for a field's parser, and where it stands. */
 export interface PlacedText {
   readonly text: string;
+  /** The text without the name that is part of its key. */
+  readonly shown?: string;
   readonly offset: number;
 }
 
@@ -40,6 +43,13 @@ const SECTIONS = toSections([
   ...Object.keys(OPA_KEYS),
   ...DECISION_LOG_KEYS.map((key) => `decision_logs.${key}`),
 ]);
+
+/** What the names of a section such as `svidgate.identity.trust_domains.*` are. */
+const NAMES = new Map(
+  TABLE.flatMap(([, { key, names }]) =>
+    names !== undefined && hasName(key) ? [[key.slice(0, key.indexOf("*") + 1), names] as const] : [],
+  ),
+);
 
 /** Every key of the document, in its order. A problem does not end the walk. */
 export function readConfigTree(root: YamlNode): readonly ConfigItem[] {
@@ -78,6 +88,7 @@ function readSection(entries: readonly YamlEntry[], section: string, items: Conf
 }
 
 function readEntry({ key: word, offset, value }: YamlEntry, key: string, section: string): readonly ConfigItem[] {
+  if (SECTIONS.get(section)?.has("*") === true) return readNameSection(word, key, section, offset, value);
   const known = BY_KEY.get(key);
   if (known !== undefined) return [readValue(known.name, known.field, key, offset, value)];
   if (SECTIONS.has(key) && (value.kind === "map" || isEmpty(value))) {
@@ -94,6 +105,34 @@ function readEntry({ key: word, offset, value }: YamlEntry, key: string, section
   return [{ kind: "problem", offset, key, detail }];
 }
 
+/** The keys below a name that the file chose: `trust_domains: {example.org: {bundle: …}}`. */
+function readNameSection(
+  name: string,
+  key: string,
+  section: string,
+  offset: number,
+  node: YamlNode,
+): readonly ConfigItem[] {
+  const problem = (detail: string): ConfigItem => ({ kind: "problem", offset, key, detail });
+  const pattern = `${section}.*`;
+  const names = NAMES.get(pattern);
+  if (names !== undefined && !new RegExp(names.pattern).test(name)) return [problem(`not ${names.expected}`)];
+  const example = [...(SECTIONS.get(pattern) ?? [])][0] ?? "";
+  if (node.kind !== "map") {
+    return [
+      problem(isEmpty(node) ? `has no keys: give \`${example}\`` : `expected keys below it, not ${nameOf(node)}`),
+    ];
+  }
+  if (node.entries.length === 0) return [problem(`has no keys: give \`${example}\``)];
+  return node.entries.map((entry): ConfigItem => {
+    const known = BY_KEY.get(`${pattern}.${entry.key}`);
+    const full = `${key}.${entry.key}`;
+    if (known !== undefined) return readValue(known.name, known.field, full, entry.offset, entry.value, name);
+    const detail = `unknown key${suggestKey(entry.key, pattern, key)}`;
+    return { kind: "problem", offset: entry.offset, key: full, detail };
+  });
+}
+
 /** The row of a section for those of its keys that are OPA's but not ours. */
 function opaParent(key: string, section: string): OpaKey | undefined {
   if (section === "plugins") return isNearPlugin(key) ? undefined : findOpaKey(section);
@@ -103,7 +142,14 @@ function opaParent(key: string, section: string): OpaKey | undefined {
     : undefined;
 }
 
-function readValue(name: FieldName, field: Field<unknown>, key: string, offset: number, node: YamlNode): ConfigItem {
+function readValue(
+  name: FieldName,
+  field: Field<unknown>,
+  key: string,
+  offset: number,
+  node: YamlNode,
+  inName?: string,
+): ConfigItem {
   const problem = (detail: string, at = offset): ConfigItem => ({ kind: "problem", offset: at, key, detail });
   if (isEmpty(node)) return problem("has no value: give one, or leave the line out");
   if (field.named === true) {
@@ -118,12 +164,16 @@ function readValue(name: FieldName, field: Field<unknown>, key: string, offset: 
     }));
     return { kind: "value", offset, key, field: name, texts };
   }
-  const nodes = node.kind === "list" && field.repeatable === true ? node.items : [node];
+  const nodes = node.kind === "list" && field.repeatable === true && inName === undefined ? node.items : [node];
   const texts: PlacedText[] = [];
   for (const each of nodes) {
     const mismatch = typeMismatch(each, field.parse.schema);
     if (mismatch !== undefined) return problem(mismatch, each.offset);
-    texts.push({ text: textOf(each), offset: each.offset });
+    const text = textOf(each);
+    texts.push({
+      ...(inName === undefined ? { text } : { text: `${inName}=${text}`, shown: text }),
+      offset: each.offset,
+    });
   }
   return { kind: "value", offset, key, field: name, texts };
 }
@@ -172,9 +222,12 @@ function asksNothing(node: YamlNode): boolean {
   return (node.kind === "list" ? node.items : node.entries).length === 0;
 }
 
-/** ` (did you mean …?)` for a misspelt key: among the keys of its section first, then among all keys by their last word. */
-export function suggestKey(word: string, section: string): string {
-  const prefix = section === "" ? "" : `${section}.`;
+/**
+ * ` (did you mean …?)` for a misspelt key: among the keys of its section first, then among all keys by their last word.
+ * `shown` is the section as the file has it, with a name for the `*`.
+ */
+function suggestKey(word: string, section: string, shown: string = section): string {
+  const prefix = shown === "" ? "" : `${shown}.`;
   const sibling = nearest(word, SECTIONS.get(section) ?? []);
   const elsewhere = [...BY_KEY.keys()].filter((key) => key.endsWith(`.${word}`) || key === word);
   const close = sibling === undefined ? elsewhere[0] : prefix + sibling;

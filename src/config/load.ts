@@ -6,6 +6,7 @@ import type { Field } from "./field.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
 import { loadConfigFile } from "./file.ts";
 import type { ConfigItem } from "./file-tree.ts";
+import { borrowName, hasName, nameInKey } from "./key-names.ts";
 import { nearest } from "./nearest.ts";
 import { canonicalKey, isNearPlugin, OPA_KEYS, type OpaKey, PLUGIN } from "./opa-keys.ts";
 
@@ -35,7 +36,9 @@ export type LoadedConfig =
 const TABLE = Object.entries(FIELDS) as readonly (readonly [FieldName, Field<unknown>])[];
 const BY_KEY = new Map(TABLE.map(([name, field]) => [field.key, name] as const));
 
-/** The environment variable of a key: `SVIDGATE_` and the key below `svidgate.`, dots as `__`. */
+const NAME_SECTION = "svidgate.identity.trust_domains";
+
+/** The environment variable of a key without a `*`: `SVIDGATE_` and the key below `svidgate.`, dots as `__`. */
 export const environmentName = (key: string): string =>
   `SVIDGATE_${key
     .replace(/^svidgate\./, "")
@@ -47,6 +50,8 @@ export const environmentName = (key: string): string =>
 interface Given {
   readonly from: string;
   readonly text: string;
+  /** The text as it was written, where its name stands in `from`. */
+  readonly shown?: string | undefined;
 }
 
 /** Reads every source, checks every field, and reports all problems together. */
@@ -83,7 +88,7 @@ class Reading {
 
   give(name: FieldName, values: readonly Given[]): void {
     const field: Field<unknown> = FIELDS[name];
-    this.given.set(name, field.named === true ? [...(this.given.get(name) ?? []), ...values] : values);
+    this.given.set(name, isOfNames(field) ? [...(this.given.get(name) ?? []), ...values] : values);
   }
 }
 
@@ -103,7 +108,7 @@ function readItem(item: ConfigItem, locate: (offset: number) => string, reading:
   else if (item.kind === "value") {
     reading.give(
       item.field,
-      item.texts.map(({ text, offset }) => ({ from: `${locate(offset)}: ${item.key}`, text })),
+      item.texts.map(({ text, shown, offset }) => ({ from: `${locate(offset)}: ${item.key}`, text, shown })),
     );
   } else if (item.row.support === "without_effect") {
     reading.notes.push(`${locate(item.offset)}: ${key}no effect: ${item.row.why}`);
@@ -113,11 +118,15 @@ function readItem(item: ConfigItem, locate: (offset: number) => string, reading:
 }
 
 function readEnvironment(env: ConfigSources["env"], reading: Reading): void {
-  const known = new Map(TABLE.map(([name, field]) => [environmentName(field.key), name] as const));
+  const known = new Map(
+    TABLE.flatMap(([name, { key }]) => (hasName(key) ? [] : [[environmentName(key), name] as const])),
+  );
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith("SVIDGATE_") || text === undefined) continue;
     const name = known.get(variable);
     if (name !== undefined) reading.give(name, [{ from: variable, text }]);
+    else if (variable.startsWith(`${environmentName(NAME_SECTION)}__`))
+      reading.problems.push(`${variable}: a variable's name cannot hold a trust domain: use the file or --set`);
     else reading.problems.push(`${variable}: unknown variable${suggestion(variable, known.keys())}`);
   }
 }
@@ -134,26 +143,38 @@ function readSet(words: readonly string[], env: ConfigSources["env"], reading: R
     const text = substituteEnvironment(word.slice(cut + 1), env).text;
     const from = `--set ${key}`;
     const named = canonicalKey(key);
-    const name = BY_KEY.get(named) ?? namedField(named);
-    if (name === undefined) {
+    const place = findPlace(named);
+    if (place === undefined) {
       sayUnknown(from, named, reading);
       continue;
     }
-    const entry = FIELDS[name].key === named ? text : `${named.slice(FIELDS[name].key.length + 1)}=${text}`;
-    const earlier = isRepeatable(FIELDS[name]) ? (said.get(name) ?? []) : [];
-    said.set(name, [...earlier, { from, text: entry }]);
+    const { field, inName } = place;
+    const { names } = FIELDS[field] as Field<unknown>;
+    if (inName !== undefined && names !== undefined && !new RegExp(names.pattern).test(inName)) {
+      reading.problems.push(`${from}: \`${inName}\` is not ${names.expected}`);
+      continue;
+    }
+    const given = inName === undefined ? { from, text } : { from, text: `${inName}=${text}`, shown: text };
+    said.set(field, [...(isRepeatable(FIELDS[field]) ? (said.get(field) ?? []) : []), given]);
   }
   for (const [name, values] of said) reading.give(name, values);
 }
 
-/** The field of names that `labels.region` belongs to. */
-const namedField = (key: string): FieldName | undefined =>
-  TABLE.find(([, field]) => field.named === true && key.startsWith(`${field.key}.`))?.[0];
+/** The field that a key of `--set` means, and the name within it: `labels.region`, `….trust_domains.example.org.bundle`. */
+function findPlace(key: string): { readonly field: FieldName; readonly inName?: string } | undefined {
+  for (const [field, { key: pattern, named }] of TABLE) {
+    const inName = named === true ? nameInKey(`${pattern}.*`, key) : nameInKey(pattern, key);
+    if (inName !== undefined) return { field, inName };
+  }
+  const field = BY_KEY.get(key);
+  return field === undefined ? undefined : { field };
+}
 
 function sayUnknown(from: string, key: string, reading: Reading): void {
   const row = opaRow(key);
   if (row === undefined) {
-    reading.problems.push(`${from}: unknown key${suggestion(key, [...BY_KEY.keys(), ...Object.keys(OPA_KEYS)])}`);
+    const known = [...BY_KEY.keys()].map((pattern) => borrowName(pattern, key));
+    reading.problems.push(`${from}: unknown key${suggestion(key, [...known, ...Object.keys(OPA_KEYS)])}`);
   } else if (row.support === "without_effect") reading.notes.push(`${from}: no effect: ${row.why}`);
   else reading.problems.push(`${from}: not supported: ${row.why}`);
 }
@@ -172,15 +193,21 @@ function opaRow(key: string): OpaKey | undefined {
 function readField(field: Field<unknown>, given: readonly Given[] | undefined, problems: string[]): unknown {
   const texts = given ?? (field.fallback === undefined ? [] : [{ from: field.key, text: field.fallback }]);
   const values: unknown[] = [];
-  for (const { from, text } of texts) {
+  for (const { from, text, shown = text } of texts) {
     const parsed = field.parse(text);
     if (parsed.ok) values.push(parsed.value);
-    else problems.push(`${from}: \`${text}\` is not valid: ${parsed.detail}`);
+    else problems.push(`${from}: \`${withoutUserinfo(shown)}\` is not valid: ${parsed.detail}`);
   }
   if (isRepeatable(field)) return Object.freeze(values);
   if (values.length > 1) problems.push(`${texts[0]?.from ?? field.key}: given ${values.length} times, once is allowed`);
   return values.at(-1);
 }
+
+/** SECURITY: a problem goes to the log; a password that somebody wrote into a URL does not. */
+export const withoutUserinfo = (text: string): string => text.replace(/\/\/[^/?#\s]*@/g, "//…@");
+
+/** Whether values are `NAME=TEXT`, which later sources add to. */
+const isOfNames = ({ key, named }: Field<unknown>): boolean => named === true || hasName(key);
 
 const isRepeatable = (field: Field<unknown>): boolean => field.repeatable === true;
 

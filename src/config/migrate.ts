@@ -4,6 +4,7 @@ import type { Field } from "./field.ts";
 import { FIELDS } from "./fields.ts";
 import { loadConfigFile } from "./file.ts";
 import type { ConfigItem, PlacedText } from "./file-tree.ts";
+import { withoutUserinfo } from "./load.ts";
 import { findOpaKey } from "./opa-keys.ts";
 
 /** One key of the file and its fate. */
@@ -50,9 +51,9 @@ function judge(item: ConfigItem): Pick<MigrationRow, "verdict" | "why"> {
 }
 
 function firstProblem(field: Field<unknown>, texts: readonly PlacedText[]): string | undefined {
-  for (const { text } of texts) {
+  for (const { text, shown = text } of texts) {
     const parsed = field.parse(text);
-    if (!parsed.ok) return `\`${text}\` is not valid: ${parsed.detail}`;
+    if (!parsed.ok) return `\`${withoutUserinfo(shown)}\` is not valid: ${parsed.detail}`;
   }
   return undefined;
 }

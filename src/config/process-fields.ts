@@ -1,9 +1,16 @@
-// Fields of the process: how it ends. See `fields.ts`.
+// Fields of the process: what it keeps and how it ends. See `fields.ts`.
 
-import { duration, type Field } from "./field.ts";
+import { duration, type Field, text } from "./field.ts";
 
 /** Parser, default and documentation of each. */
 export const PROCESS_FIELDS = {
+  stateDir: {
+    key: "svidgate.state_dir",
+    fallback: undefined,
+    parse: text,
+    kind: "folder",
+    doc: "what outlives a restart is kept here: the newest trust bundles and the deny list; not set: nothing is",
+  },
   lameDuckMs: {
     key: "svidgate.drain.lame_duck",
     live: true,

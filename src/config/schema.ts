@@ -4,6 +4,7 @@
 
 import type { Field, ValueSchema } from "./field.ts";
 import { FIELDS } from "./fields.ts";
+import { hasName } from "./key-names.ts";
 import { DECISION_LOG_KEYS, OPA_KEYS, PLUGIN, PLUGIN_ALIAS } from "./opa-keys.ts";
 
 interface Section {
@@ -11,6 +12,8 @@ interface Section {
   readonly type: readonly ["object", "null"];
   readonly additionalProperties: false;
   readonly properties: Record<string, unknown>;
+  /** What stands under any name of a pattern, for keys with a `*`. */
+  patternProperties?: Record<string, unknown>;
 }
 
 const VARIABLE = { type: "string", pattern: "\\$\\{[^}\\n]*\\}" } as const;
@@ -18,7 +21,8 @@ const VARIABLE = { type: "string", pattern: "\\$\\{[^}\\n]*\\}" } as const;
 /** The schema's text, with its line feed. */
 export function toConfigurationSchema(): string {
   const root = createSection();
-  for (const field of Object.values(FIELDS) as readonly Field<unknown>[]) place(root, field.key, toSchema(field));
+  for (const field of Object.values(FIELDS) as readonly Field<unknown>[])
+    place(root, field.key, toSchema(field), field.names?.pattern);
   for (const [key, { support, why }] of Object.entries(OPA_KEYS)) {
     if (support === "without_effect") place(root, key, { description: `No effect: ${why}.` });
     if (support === "unsupported") place(root, key, toRefusal(why));
@@ -44,13 +48,16 @@ export function toConfigurationSchema(): string {
 const createSection = (): Section => ({ type: ["object", "null"], additionalProperties: false, properties: {} });
 
 /** Puts a schema at a dotted key; what is there already stays, sections are made on the way. */
-function place(root: Section, key: string, schema: unknown): void {
+function place(root: Section, key: string, schema: unknown, names = ""): void {
   const words = key.split(".");
   const last = words.pop() ?? "";
   let section = root;
   for (const word of words) {
-    section.properties[word] ??= createSection();
-    section = section.properties[word] as Section;
+    if (word === "*") section.patternProperties ??= {};
+    const children = word === "*" ? (section.patternProperties ?? {}) : section.properties;
+    const child = word === "*" ? `${names}|${VARIABLE.pattern}` : word;
+    children[child] ??= createSection();
+    section = children[child] as Section;
   }
   section.properties[last] ??= schema;
 }
@@ -61,11 +68,14 @@ const toRefusal = (why: string): unknown => ({
 });
 
 function toSchema(field: Field<unknown>): unknown {
-  const { doc, fallback, parse, named, repeatable } = field;
+  const { doc, fallback, key, names, parse, named, repeatable } = field;
   const description = `${doc.charAt(0).toUpperCase()}${doc.slice(1)}.`;
   const value = toValueSchema(parse.schema);
-  if (named === true) return { description, type: "object", additionalProperties: value };
-  const schema = repeatable === true ? { anyOf: [{ type: "array", items: value }, value] } : value;
+  if (named === true) {
+    const named = names === undefined ? {} : { propertyNames: { pattern: `${names.pattern}|${VARIABLE.pattern}` } };
+    return { description, type: "object", additionalProperties: value, ...named };
+  }
+  const schema = repeatable === true && !hasName(key) ? { anyOf: [{ type: "array", items: value }, value] } : value;
   return { description, ...schema, ...(fallback !== undefined && { default: toDefault(fallback, parse.schema) }) };
 }
 

@@ -2,6 +2,8 @@
 
 import { quoteAscii } from "../base/ascii-json.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
+import { type IdentitySettings, resolveIdentity } from "./identity-settings.ts";
+import type { TRUST_DOMAIN_FIELDS } from "./trust-domain-fields.ts";
 
 /** How errors are told to Envoy. */
 export type OnError = "deny" | "error_response" | "grpc_error";
@@ -9,17 +11,21 @@ export type OnError = "deny" | "error_response" | "grpc_error";
 /** The effective configuration that the program runs with. */
 export interface Settings
   extends Omit<
-    Config,
-    | "listen"
-    | "onError"
-    | "dryRun"
-    | "entrypoint"
-    | "opaPath"
-    | "opaAddr"
-    | "labels"
-    | "inputIdentity"
-    | "metadataReason"
-  > {
+      Config,
+      | "listen"
+      | "onError"
+      | "dryRun"
+      | "entrypoint"
+      | "opaPath"
+      | "opaAddr"
+      | "labels"
+      | "inputIdentity"
+      | "metadataReason"
+      | "jwtEnabled"
+      | "attributeMetadata"
+      | keyof typeof TRUST_DOMAIN_FIELDS
+    >,
+    IdentitySettings {
   readonly listen: string;
   /** Whether a non-loopback address without TLS is allowed: by `--insecure-listen` or OPA's own `addr` key. */
   readonly plaintextAllowed: boolean;
@@ -56,6 +62,8 @@ export function resolveSettings(
   notes: readonly string[] = [],
 ): ResolvedSettings {
   const problems = notBuiltYet(config);
+  const said = [...notes];
+  const identity = resolveIdentity(config, problems, said);
   const asPlugin = config.compatibility === "opa-envoy-plugin";
   const { opaPath, opaAddr, ...rest } = config;
   // What the plugin listens on: its own key, or under its preset its default.
@@ -84,8 +92,9 @@ export function resolveSettings(
     allowHeaderControlCharacters: asPlugin,
     decisionPath,
     labels,
+    ...identity,
     config,
-    notes,
+    notes: said,
   };
   return { ok: true, settings: Object.freeze(settings) };
 }

@@ -4,6 +4,13 @@ import { type Field, flag, oneOf, text } from "./field.ts";
 
 /** Parser, default and documentation of each. */
 export const TLS_FIELDS = {
+  tlsSource: {
+    key: "svidgate.tls.source",
+    fallback: "files",
+    parse: oneOf("files", "workload_api"),
+    kind: "`files` or `workload_api`",
+    doc: "where the check listener's certificate comes from: the files below, or the Workload API, whose X.509-SVID rotates by itself; turns TLS on",
+  },
   tlsCertificate: {
     key: "svidgate.tls.certificate",
     flag: "tls-certificate",
@@ -43,7 +50,7 @@ export const TLS_FIELDS = {
     fallback: undefined,
     parse: text,
     kind: "SPIFFE ID, repeatable",
-    doc: "who may ask, by the exact SPIFFE ID of the client certificate; needed with `svidgate.tls.client_ca`",
+    doc: "who may ask, by the exact SPIFFE ID of the client certificate; needed with `svidgate.tls.client_ca`, and checked against trust bundles where those are configured",
   },
   tlsMinVersion: {
     key: "svidgate.tls.min_version",

@@ -10,6 +10,8 @@ import { toConfigurationSchema } from "../../../src/config/schema.ts";
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
+  readonly patternProperties?: Readonly<Record<string, Node>>;
+  readonly propertyNames?: { readonly pattern: string };
   readonly additionalProperties?: unknown;
   readonly anyOf?: readonly Node[];
   readonly type?: string | readonly string[];
@@ -25,7 +27,12 @@ interface Node {
 const schema = JSON.parse(toConfigurationSchema()) as Node;
 
 const at = (key: string): Node | undefined =>
-  key.split(".").reduce<Node | undefined>((node, word) => node?.properties?.[word], schema);
+  key
+    .split(".")
+    .reduce<Node | undefined>(
+      (node, word) => (word === "*" ? Object.values(node?.patternProperties ?? {})[0] : node?.properties?.[word]),
+      schema,
+    );
 
 /** As much of draft 07 as the schema uses. */
 function accepts(node: Node, value: unknown): boolean {
@@ -59,7 +66,9 @@ it("allows no key that the program would refuse", () => {
       ? []
       : [
           ...(node.additionalProperties === false ? [] : [key]),
-          ...Object.entries(node.properties).flatMap(([word, child]) => sections(child, `${key}.${word}`)),
+          ...Object.entries({ ...node.properties, ...node.patternProperties }).flatMap(([word, child]) =>
+            sections(child, `${key}.${word}`),
+          ),
         ];
   assert.deepEqual(sections(schema, ""), []);
 });
@@ -79,4 +88,27 @@ it("knows the plugin under both names", () => {
     schema.properties?.["plugins"]?.properties?.["envoy.ext_authz.grpc"]?.$ref,
     "#/properties/plugins/properties/envoy_ext_authz_grpc",
   );
+});
+
+it("takes any trust domain's name for the `*` of a key, or a variable, and no other name", () => {
+  const section = at("svidgate.identity.trust_domains");
+  const [pattern = "", ...more] = Object.keys(section?.patternProperties ?? {});
+  assert.deepEqual([more, section?.properties, section?.additionalProperties], [[], {}, false]);
+  for (const name of ["example.org", "a_b-c.1", "${TRUST_DOMAIN}"]) assert.match(name, new RegExp(pattern));
+  for (const name of ["Example.org", "spiffe://example.org", "", "a".repeat(256)]) {
+    assert.doesNotMatch(name, new RegExp(pattern));
+  }
+  assert.deepEqual(Object.keys(at("svidgate.identity.trust_domains.*")?.properties ?? {}).slice(0, 2), [
+    "bundle",
+    "bundle_profile",
+  ]);
+  const profile = at("svidgate.identity.trust_domains.*.bundle_profile") ?? {};
+  assert.ok(accepts(profile, "https_web") && !accepts(profile, "http") && !accepts(profile, ["https_web"]));
+});
+
+it("limits the names of a map whose names are limited", () => {
+  const { pattern = "" } = at("svidgate.identity.attributes.envoy_metadata")?.propertyNames ?? {};
+  assert.match("zone", new RegExp(pattern));
+  assert.doesNotMatch("Zone", new RegExp(pattern));
+  assert.equal(at("labels")?.propertyNames, undefined);
 });
