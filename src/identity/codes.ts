@@ -54,6 +54,7 @@ export type XfccCode =
   | "unterminated_quote"
   | "after_quote"
   | "duplicate_hash"
+  | "duplicate_key"
   | "json"
   | "json_shape";
 
