@@ -2,12 +2,12 @@
 # title: Denial by attestation level
 # description: >-
 #   A path needs a level of attestation: how well it was proved that the caller is the workload it says. The level comes
-#   from an attribute of the verified identity, or from data.json by the form of the SPIFFE ID. Only `input.identity` counts,
-#   and only when it is authenticated: what nobody verified has no level, so it reaches nothing.
+#   from the attribute `attestation_level` of the verified identity, or from data.json by the form of the SPIFFE ID. Only a
+#   caller that svidgate verified has a level: what nobody verified reaches nothing.
 package envoy.authz
 
 import data.svidgate.http
-import data.svidgate.spiffe
+import data.svidgate.spiffe.identity
 
 # Deny is the start value: nobody verified, no level, no path listed.
 default allow := false
@@ -27,12 +27,11 @@ wanted contains row.level if {
 
 rank[name] := i if some i, name in data.levels
 
-# The attribute goes first: it says what was proved of this workload, not of its kind.
-level := attribute if {
-	input.identity.authenticated == true
-	attribute := input.identity.attributes.attestation_level
+# The attribute goes first: it says what was proved of this workload, not of its kind. One that somebody else says, such as a
+# token, is no level, and hides the form of the ID all the same.
+level := identity.attribute("attestation_level", {"pdp", "operator"}) if {
+	has_attribute
 } else := min_by_rank(by_template) if {
-	input.identity.authenticated == true
 	not has_attribute
 	count(by_template) > 0
 }
@@ -41,7 +40,7 @@ has_attribute if "attestation_level" in object.keys(input.identity.attributes)
 
 by_template contains row.level if {
 	some row in data.identities
-	spiffe.match(input.identity.spiffe_id, data.trust_domain, row.template)
+	identity.match(data.trust_domain, row.template)
 }
 
 # Of several templates for one ID the weakest level counts.

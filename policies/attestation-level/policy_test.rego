@@ -2,7 +2,21 @@ package envoy.authz_test
 
 import data.envoy.authz
 
-verified(id) := {"authenticated": true, "verified_by": "pdp", "spiffe_id": id}
+verified(id) := {
+	"authenticated": true,
+	"verified_by": "pdp",
+	"spiffe_id": id,
+	"trust_domain": parts[0],
+	"segments": array.slice(parts, 1, count(parts)),
+} if {
+	parts := split(trim_prefix(id, "spiffe://"), "/")
+}
+
+with_level(id, value, trust) := object.union(verified(id), {"attributes": {"attestation_level": {
+	"value": value,
+	"source": "data",
+	"trust": trust,
+}}})
 
 request(identity, path) := {"identity": identity, "parsed_path": path}
 
@@ -36,39 +50,46 @@ test_level_is_not_enough[name] if {
 }
 
 test_attribute_goes_before_the_template if {
-	identity := object.union(verified(web), {"attributes": {"attestation_level": "hardware"}})
-	authz.allow with input as request(identity, ["orders", "7", "refund"])
+	authz.allow with input as request(with_level(web, "hardware", "operator"), ["orders", "7", "refund"])
 }
 
 test_attribute_can_be_lower_than_the_template if {
-	identity := object.union(verified(device), {"attributes": {"attestation_level": "node"}})
-	not authz.allow with input as request(identity, ["orders", "7"])
+	not authz.allow with input as request(with_level(device, "node", "operator"), ["orders", "7"])
 }
 
 test_unknown_attribute_is_no_level[value] if {
 	some value in ["", "Hardware", "3", "none"]
-	identity := object.union(verified(device), {"attributes": {"attestation_level": value}})
-	not authz.allow with input as request(identity, ["catalogue"])
+	not authz.allow with input as request(with_level(device, value, "operator"), ["catalogue"])
 }
 
 test_attribute_of_another_type_is_no_level if {
 	every value in [null, 2, ["hardware"], {"hardware": true}, true, false] {
-		identity := object.union(verified(device), {"attributes": {"attestation_level": value}})
-		not authz.allow with input as request(identity, ["catalogue"])
+		not authz.allow with input as request(with_level(device, value, "operator"), ["catalogue"])
 	}
 }
 
+test_others_say_no_level[trust] if {
+	some trust in ["issuer", "envoy", "", null]
+	not authz.allow with input as request(with_level(device, "hardware", trust), ["catalogue"])
+}
+
+test_text_is_no_attribute if {
+	bare := object.union(verified(device), {"attributes": {"attestation_level": "hardware"}})
+	not authz.allow with input as request(bare, ["catalogue"])
+}
+
 test_other_attributes_leave_the_template if {
-	authz.allow with input as request(object.union(verified(web), {"attributes": {"team": "shop"}}), ["orders", "7"])
+	authz.allow with input as request(object.union(verified(web), {"attributes": {"team": {"value": "shop", "source": "data", "trust": "operator"}}}), ["orders", "7"])
 }
 
 test_nobody_verified[name] if {
 	some name, identity in {
 		"said to be false": object.union(verified(device), {"authenticated": false}),
 		"not said": object.remove(verified(device), ["authenticated"]),
+		"Envoy's word": object.union(verified(device), {"verified_by": "envoy"}),
 		"said in text": object.union(verified(device), {"authenticated": "true"}),
 		"a claim": {"authenticated": false, "unverified": {"principal": device}},
-		"an attribute alone": {"authenticated": false, "attributes": {"attestation_level": "hardware"}},
+		"an attribute alone": object.union(with_level(device, "hardware", "operator"), {"authenticated": false}),
 		"nothing": {},
 	}
 	not authz.allow with input as request(identity, ["catalogue"])

@@ -112,8 +112,9 @@ describe("beside opa-envoy-plugin", { skip: pluginMissing() }, () => {
         rmSync(folder, { recursive: true });
       }
       assert.deepEqual(ours.faults, []);
-      // Without verified identity, attestation levels let nobody through.
-      assert.deepEqual([...answers].sort(), name === "attestation-level" ? [false] : [false, true]);
+      // Without a verified identity, which the plugin never has, these let nobody through.
+      const wantsIdentity = ["attestation-level", "environment-isolation"].includes(name);
+      assert.deepEqual([...answers].sort(), wantsIdentity ? [false] : [false, true]);
     });
   }
 });
