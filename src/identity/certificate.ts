@@ -3,7 +3,7 @@
 // SECURITY: two readers that understand one certificate differently are how a name is smuggled past the one that decides; what
 // they do not agree on is `cert_parse`. Nothing here says that a certificate is to be believed: that is x509-svid.ts.
 
-import { createHash, X509Certificate } from "node:crypto";
+import { hash, X509Certificate } from "node:crypto";
 import { fail, ok, type Result } from "../base/result.ts";
 import { type ExtensionValues, readExtensionValues } from "../base/x509.ts";
 import { type CertificateFields, MAX_CERTIFICATE_BYTES, parseCertificateFields } from "./certificate-fields.ts";
@@ -38,8 +38,23 @@ export function parseCertificate(der: Uint8Array): Result<Certificate, Certifica
   if (values === undefined) return fail("cert_parse", "@peculiar/x509 cannot read it");
   const difference = findDifference(fields.value, values, x509);
   if (difference !== undefined) return fail("cert_parse", `its readers do not agree on ${difference}`);
-  return ok({ der, x509, fingerprintSha256: createHash("sha256").update(der).digest("hex"), fields: fields.value });
+  return ok(toCertificate(der, x509, fields.value));
 }
+
+/** Reads once more what `parseCertificate` took before; for who kept the bytes alone. The readers are not compared again. */
+export function reparseCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
+  const fields = parseCertificateFields(der);
+  if (!fields.ok) return fields;
+  const x509 = toX509(der);
+  return x509 === undefined ? fail("cert_parse") : ok(toCertificate(der, x509, fields.value));
+}
+
+const toCertificate = (der: Uint8Array, x509: X509Certificate, fields: CertificateFields): Certificate => ({
+  der,
+  x509,
+  fingerprintSha256: hash("sha256", der),
+  fields,
+});
 
 function toX509(der: Uint8Array): X509Certificate | undefined {
   try {

@@ -8,19 +8,25 @@ export function element(tag: number, ...content: readonly Uint8Array[]): Buffer 
   return Buffer.concat([Buffer.from([tag, ...length]), bytes]);
 }
 
-const sequence = (...content: readonly Uint8Array[]): Buffer => element(0x30, ...content);
-const oid = (hex: string): Buffer => element(0x06, Buffer.from(hex, "hex"));
+/** A SEQUENCE. */
+export const sequence = (...content: readonly Uint8Array[]): Buffer => element(0x30, ...content);
+/** An object identifier; `hex` is its content. */
+export const oid = (hex: string): Buffer => element(0x06, Buffer.from(hex, "hex"));
 const TRUE = Buffer.from([0x01, 0x01, 0xff]);
 
 /** An extension; `oidHex` is the content of its identifier. */
 export const extension = (oidHex: string, critical: boolean, value: Uint8Array): Buffer =>
   sequence(oid(oidHex), ...(critical ? [TRUE] : []), element(0x04, value));
 
+/** A Name of one common name; of nothing when the text is empty. */
+export const commonName = (text: string): Buffer =>
+  text === "" ? sequence() : sequence(element(0x31, sequence(oid("550403"), element(0x0c, Buffer.from(text)))));
+
 /** Subject alternative names: URIs as Latin-1 text, and DNS names. */
-export const subjectAltName = (uris: readonly string[], dnsNames: readonly string[] = []): Buffer =>
+export const subjectAltName = (uris: readonly string[], dnsNames: readonly string[] = [], critical = false): Buffer =>
   extension(
     "551d11",
-    false,
+    critical,
     sequence(
       ...dnsNames.map((name) => element(0x82, Buffer.from(name, "latin1"))),
       ...uris.map((uri) => element(0x86, Buffer.from(uri, "latin1"))),
@@ -49,9 +55,9 @@ export function certificate(
     element(0xa0, Buffer.from([0x02, 0x01, 0x02])),
     element(0x02, Buffer.from([1])),
     algorithm,
-    sequence(),
+    commonName("authority"),
     sequence(time(notBefore), time(notAfter)),
-    sequence(),
+    commonName("workload"),
     sequence(algorithm, element(0x03, Buffer.from([0]))),
     element(0xa3, sequence(...extensions)),
   );
