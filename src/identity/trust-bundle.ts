@@ -5,10 +5,10 @@
 
 import type { KeyObject } from "node:crypto";
 import { fail, ok, type Result } from "../base/result.ts";
-import { parseBundleJwks } from "./bundle-jwks.ts";
-import { type Certificate, parsePemCertificates } from "./certificate.ts";
+import { MAX_KEYS, parseBundleJwks } from "./bundle-jwks.ts";
+import { type Certificate, decodePem } from "./certificate.ts";
 import type { TrustBundleCode } from "./codes.ts";
-import { selectX509Authorities } from "./x509-authorities.ts";
+import { toX509Authorities } from "./x509-authorities.ts";
 
 /** A public key that signs JWT-SVIDs. */
 export interface JwtAuthority {
@@ -67,9 +67,12 @@ export function parseTrustBundle(
 }
 
 function parsePemBundle(pem: string, trustDomain: string): Result<TrustBundle, TrustBundleCode> {
-  const parsed = parsePemCertificates(pem);
+  const parsed = decodePem(pem);
   if (!parsed.ok) return fail("pem", parsed.detail ?? parsed.code);
-  const { authorities, ignored } = selectX509Authorities(parsed.value);
+  if (parsed.value.length > MAX_KEYS) {
+    return fail("too_large", `${parsed.value.length} certificates, at most ${MAX_KEYS} are taken`);
+  }
+  const { authorities, ignored } = toX509Authorities(parsed.value);
   // SECURITY: nothing here says "revoke everything" as an empty key set does, so a wrong file leaves the last good one in force.
   if (authorities.length === 0) return fail("pem", ignored[0] ?? "no certificate");
   return ok({
@@ -82,10 +85,9 @@ function parsePemBundle(pem: string, trustDomain: string): Result<TrustBundle, T
   });
 }
 
-/** A byte order mark is dropped. */
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }

@@ -152,7 +152,8 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
   /** Makes one for a trust domain that nobody listed, where that is configured. */
   function admit(origin: BundleOrigin, trustDomain: string): Entry | undefined {
     if (entries.has(trustDomain) || others?.origin !== origin) return own(origin, trustDomain);
-    if (entries.size >= MAX_TRUST_DOMAINS || !parseSpiffeId(`spiffe://${trustDomain}`).ok) return undefined;
+    const id = parseSpiffeId(`spiffe://${trustDomain}`);
+    if (!id.ok || id.value.trustDomain !== trustDomain || entries.size >= MAX_TRUST_DOMAINS) return undefined;
     const entry = toEntry(others);
     entries.set(trustDomain, entry);
     return entry;

@@ -17,27 +17,15 @@ export function findAuthorityFault({ fields }: Certificate): string | undefined 
   return undefined;
 }
 
-/** Reads the certificates of a source that gives DER; each must be exactly one certificate. */
+/** Reads certificates one by one; what is unreadable or may not sign is left out, and what stands twice counts once. */
 export function toX509Authorities(ders: readonly Uint8Array[]): X509Authorities {
-  const ignored: string[] = [];
-  const certificates: Certificate[] = [];
-  for (const [index, der] of ders.entries()) {
-    const parsed = parseCertificate(der);
-    if (parsed.ok) certificates.push(parsed.value);
-    else ignored.push(`certificate ${index + 1}: unreadable (${parsed.code})`);
-  }
-  const selected = selectX509Authorities(certificates);
-  return { authorities: selected.authorities, ignored: [...ignored, ...selected.ignored] };
-}
-
-/** Leaves out what may not sign, and what stands twice. */
-export function selectX509Authorities(certificates: readonly Certificate[]): X509Authorities {
   const authorities = new Map<string, Certificate>();
   const ignored: string[] = [];
-  for (const [index, certificate] of certificates.entries()) {
-    const fault = findAuthorityFault(certificate);
-    if (fault === undefined) authorities.set(certificate.fingerprintSha256, certificate);
-    else ignored.push(`certificate ${index + 1}: ${fault}`);
+  for (const [index, der] of ders.entries()) {
+    const parsed = parseCertificate(der);
+    const fault = parsed.ok ? findAuthorityFault(parsed.value) : `unreadable (${parsed.detail ?? parsed.code})`;
+    if (fault !== undefined) ignored.push(`certificate ${index + 1}: ${fault}`);
+    else if (parsed.ok) authorities.set(parsed.value.fingerprintSha256, parsed.value);
   }
   return { authorities: [...authorities.values()], ignored };
 }
