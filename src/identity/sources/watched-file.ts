@@ -196,7 +196,8 @@ export function isSameFile(a: FileFacts | undefined, b: FileFacts | undefined): 
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }
 
-const toFacts = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileFacts => ({
+/** The facts of a `stat` with `bigint`. */
+export const toFacts = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileFacts => ({
   dev,
   ino,
   size,
