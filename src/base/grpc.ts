@@ -8,7 +8,7 @@ import type { PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "./package-root.ts";
 
 export type { ServerUnaryCall, ServerWritableStream, ServiceError, sendUnaryData } from "@grpc/grpc-js";
-export { Client, credentials, loadPackageDefinition, Metadata, Server, status } from "@grpc/grpc-js";
+export { Client, credentials, loadPackageDefinition, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 export type { PackageDefinition } from "@grpc/proto-loader";
 
 /** One connection that was accepted elsewhere, inside a grpc-js server. */
@@ -56,6 +56,80 @@ function watchEnd(call: grpc.ServerInterceptingCallInterface, onEnd: () => void)
   const { stream } = call as unknown as { readonly stream: EventEmitter & { readonly closed: boolean } };
   if (stream.closed) onEnd();
   else stream.once("close", onEnd);
+}
+
+/** What a server streams, message by message, and how its stream ended; nothing comes after `onEnd`. */
+export interface StreamHandlers {
+  onMessage(bytes: Uint8Array): void;
+  /** A status of gRPC, also when the connection failed (14), and what was said with it. */
+  onEnd(code: number, details: string): void;
+}
+
+/** Opens streams to one server. */
+export interface StreamClient {
+  /** Sends `request` and takes what is streamed. The function that comes back ends the stream, and no handler is called any more. */
+  open(path: string, request: Uint8Array, handlers: StreamHandlers): () => void;
+}
+
+/** What each stream says, and how large a message of it may be. */
+export interface StreamClientOptions {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly maxMessageBytes: number;
+}
+
+/** A Go server ends connections that ping more often than each 5 minutes; this finds a peer that hangs. */
+const KEEPALIVE = { "grpc.keepalive_time_ms": 360_000, "grpc.keepalive_timeout_ms": 20_000 } as const;
+
+/**
+ * Creates a client without TLS for `unix:/path`, `ipv4:…` or `ipv6:…`. All streams share a connection, which is made when the
+ * first one opens and closed with the last one: so a stream that is opened after a failure tries at once, where grpc-js would
+ * keep to a back-off of its own.
+ */
+export function createStreamClient(target: string, { metadata, maxMessageBytes }: StreamClientOptions): StreamClient {
+  let client: grpc.Client | undefined;
+  let open = 0;
+  const pass = (bytes: Buffer): Buffer => bytes;
+  return {
+    open: (path, request, { onMessage, onEnd }) => {
+      client ??= new grpc.Client(target, grpc.credentials.createInsecure(), {
+        "grpc.max_receive_message_length": maxMessageBytes,
+        // A connection that nobody else in the process shares; no proxy of the environment, no retries, no DNS beside the address.
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.enable_http_proxy": 0,
+        "grpc.enable_retries": 0,
+        "grpc.service_config_disable_resolution": 1,
+        ...KEEPALIVE,
+      });
+      open++;
+      const sent = new grpc.Metadata();
+      for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
+      const call = client.makeServerStreamRequest(path, pass, pass, Buffer.from(request), sent);
+      let isOver = false;
+      const end = (): boolean => {
+        if (isOver) return false;
+        isOver = true;
+        open--;
+        if (open === 0) {
+          client?.close();
+          client = undefined;
+        }
+        return true;
+      };
+      call.on("data", (bytes: Buffer) => {
+        if (!isOver) onMessage(bytes);
+      });
+      // The same failure comes as a status, which is also there when nothing failed.
+      call.on("error", () => undefined);
+      call.on("status", ({ code, details }) => {
+        if (end()) onEnd(code, details);
+      });
+      return () => {
+        if (isOver) return;
+        call.cancel();
+        end();
+      };
+    },
+  };
 }
 
 /** Reads message and service definitions from `proto/`, e.g. `grpc/health/v1/health.proto`; loads the parser on first use. */
