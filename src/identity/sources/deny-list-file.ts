@@ -187,7 +187,12 @@ class FollowedDenyList implements DenyListFile {
   async #changesSoon(facts: FileFacts): Promise<boolean> {
     const { clock, timers } = this.#ports;
     const waitMs = Math.min(changedUnixMs(facts) + SETTLED_MS - clock.unixMs(), SETTLED_MS);
-    if (waitMs > 0) await new Promise<void>((resolve) => timers.after(waitMs, resolve));
+    if (waitMs > 0) {
+      // Timers keep no process alive, but one that starts has nothing else yet that does.
+      const alive = setInterval(() => undefined, SETTLED_MS);
+      await new Promise<void>((resolve) => timers.after(waitMs, resolve));
+      clearInterval(alive);
+    }
     const now = await stat(this.#path, { bigint: true }).then(toFacts, () => undefined);
     return !isSameFile(facts, now);
   }
