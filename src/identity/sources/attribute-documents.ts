@@ -1,0 +1,177 @@
+// Data documents of attributes from files, each with its signature where a public key is configured. A change of a file, of its
+// signature or of the key is taken up within about a second; a document is read whole or the last good one stays.
+// The first read decides whether svidgate starts: `ready` gives what is wrong.
+
+import { createHash } from "node:crypto";
+import { type AttributeData, MAX_DATA_BYTES, readAttributeData } from "../attribute-data.ts";
+import {
+  isSignedBy,
+  MAX_PUBLIC_KEY_BYTES,
+  MAX_SIGNATURE_BYTES,
+  parseSignatureKey,
+  type SignatureKey,
+} from "../attribute-signature.ts";
+import type { AttributeDocuments } from "../attributes.ts";
+import type { SourcePorts } from "./running-source.ts";
+import { readBounded, watchFile } from "./watched-file.ts";
+
+/** Which files; with a key, each needs `FILE.sig`. */
+export interface DocumentFilesOptions {
+  readonly files: readonly string[];
+  /** Path of a public key in PEM. */
+  readonly publicKey?: string | undefined;
+}
+
+/** What the files are read with. */
+export interface DocumentFilesPorts extends SourcePorts {
+  /** Receives what is wrong with a file that changed, a sentence each; not what `ready` and `reload` give back. */
+  readonly onProblem?: (problem: string) => void;
+  /** How long a change without an event can stay unseen; see `watchFile`. */
+  readonly pollMs?: number;
+}
+
+/** One file, for `/status`. */
+export interface DocumentFileStatus {
+  readonly file: string;
+  /** Entries in force; undefined while no document was ever good. */
+  readonly entries: number | undefined;
+  /** SHA-256 of the document in force, lower-case hex. */
+  readonly sha256: string | undefined;
+  readonly loadedUnixMs: number | undefined;
+  readonly isSigned: boolean;
+  /** Why the file, as it is now, is not in force. */
+  readonly problem: string | undefined;
+}
+
+/** The files at work. `generation` is 0 until the first document is in force. */
+export interface DocumentFiles extends AttributeDocuments {
+  /** What is wrong after the first read of all of them, a sentence each: any of it is a reason not to start. Never rejects. */
+  readonly ready: Promise<readonly string[]>;
+  /** Reads all of them now; gives back what is wrong. */
+  reload(): Promise<readonly string[]>;
+  status(): readonly DocumentFileStatus[];
+  /** Calls `listen` after each change of what is in force; the function that comes back ends that. */
+  onChange(listen: () => void): () => void;
+  close(): void;
+}
+
+interface Held {
+  readonly data: AttributeData;
+  readonly sha256: string;
+  readonly loadedUnixMs: number;
+}
+
+/** Somebody may still be writing what is younger than this; the watcher tells of it once more. */
+const FRESH_MS = 50;
+
+/** Reads the files, and again after each change, until it is closed. */
+export function startDocumentFiles(
+  { files, publicKey }: DocumentFilesOptions,
+  ports: DocumentFilesPorts,
+): DocumentFiles {
+  const { clock } = ports;
+  const held = new Map<string, Held>();
+  const problems = new Map<string, string>();
+  const listeners = new Set<() => void>();
+  let documents: readonly AttributeData[] = [];
+  let generation = 0;
+  let isClosed = false;
+  let loading: Promise<unknown> = Promise.resolve();
+
+  async function load(file: string, isTold: boolean): Promise<void> {
+    const loaded = await loadDocument(file, publicKey, clock.unixMs());
+    if (isClosed) return;
+    if (!loaded.ok) {
+      if (isTold && loaded.isFresh) return;
+      const rest = held.has(file) ? ": the last good one stays in force" : "";
+      const problem = `svidgate.identity.attributes.files: \`${file}\`: ${loaded.why}${rest}`;
+      const isNew = problems.get(file) !== problem;
+      problems.set(file, problem);
+      if (isTold && isNew) ports.onProblem?.(problem);
+      return;
+    }
+    problems.delete(file);
+    if (held.get(file)?.sha256 === loaded.sha256) return;
+    held.set(file, { data: loaded.data, sha256: loaded.sha256, loadedUnixMs: clock.unixMs() });
+    documents = files.flatMap((name) => held.get(name)?.data ?? []);
+    generation++;
+    for (const listen of listeners) listen();
+  }
+
+  /** One read after the other, so that an earlier one is never the last to count. */
+  function enqueue(some: readonly string[], isTold: boolean): Promise<readonly string[]> {
+    const done = loading.then(async () => {
+      for (const file of some) if (!isClosed) await load(file, isTold);
+      return [...problems.values()];
+    });
+    loading = done;
+    return done;
+  }
+
+  const watchers = [...new Set(files)].flatMap((file) =>
+    [file, ...(publicKey === undefined ? [] : [`${file}.sig`])].map((path) =>
+      watchFile(path, ports, () => void enqueue([file], true)),
+    ),
+  );
+  if (publicKey !== undefined) watchers.push(watchFile(publicKey, ports, () => void enqueue(files, true)));
+  return {
+    ready: enqueue(files, false),
+    reload: () => enqueue(files, false),
+    get generation() {
+      return generation;
+    },
+    current: () => documents,
+    status: () =>
+      files.map((file) => ({
+        file,
+        entries: held.get(file)?.data.entries,
+        sha256: held.get(file)?.sha256,
+        loadedUnixMs: held.get(file)?.loadedUnixMs,
+        isSigned: publicKey !== undefined,
+        problem: problems.get(file),
+      })),
+    onChange: (listen) => {
+      listeners.add(listen);
+      return () => listeners.delete(listen);
+    },
+    close: () => {
+      isClosed = true;
+      for (const watcher of watchers) watcher.close();
+      listeners.clear();
+    },
+  };
+}
+
+type Loaded =
+  | { readonly ok: true; readonly data: AttributeData; readonly sha256: string }
+  /** `isFresh`: what is wrong may be that somebody is not done writing. */
+  | { readonly ok: false; readonly why: string; readonly isFresh: boolean };
+
+async function loadDocument(file: string, publicKey: string | undefined, nowUnixMs: number): Promise<Loaded> {
+  const read = await readBounded(file, MAX_DATA_BYTES);
+  if (!read.ok) return { ok: false, why: read.detail ?? read.code, isFresh: read.code === "changing" };
+  const { bytes, facts } = read.value;
+  const isFresh = Math.abs(nowUnixMs - Number(facts.mtimeNs / 1_000_000n)) < FRESH_MS;
+  if (publicKey !== undefined) {
+    const key = await loadKey(publicKey);
+    if (!key.ok) return { ok: false, why: key.why, isFresh };
+    const signature = await readBounded(`${file}.sig`, MAX_SIGNATURE_BYTES);
+    if (!signature.ok)
+      return { ok: false, why: `its signature \`${file}.sig\` ${signature.detail ?? signature.code}`, isFresh };
+    // SECURITY: not one byte of the document is parsed before it is known who wrote it.
+    if (!isSignedBy(key.key, bytes, signature.value.bytes.toString("latin1")))
+      return { ok: false, why: `\`${file}.sig\` is not its signature by the key of \`${publicKey}\``, isFresh };
+  }
+  const parsed = await readAttributeData(file, bytes);
+  if (!parsed.ok) return { ok: false, why: parsed.detail ?? parsed.code, isFresh };
+  return { ok: true, data: parsed.value, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function loadKey(
+  path: string,
+): Promise<{ readonly ok: true; readonly key: SignatureKey } | { readonly ok: false; readonly why: string }> {
+  const read = await readBounded(path, MAX_PUBLIC_KEY_BYTES);
+  if (!read.ok) return { ok: false, why: `the public key \`${path}\` ${read.detail ?? read.code}` };
+  const key = parseSignatureKey(read.value.bytes.toString("latin1"));
+  return key.ok ? { ok: true, key: key.value } : { ok: false, why: `the public key \`${path}\`: ${key.detail}` };
+}
