@@ -65,6 +65,33 @@ interface DecodedValue {
 /** Serializes a CheckRequest given with proto field names. */
 export const encodeCheckRequest = (request: object): Uint8Array => Check.requestSerialize(request);
 
+/** A CheckRequest as it is decoded, as far as tests look at it: absent fields absent. */
+export interface DecodedCheckRequest {
+  readonly attributes?: {
+    readonly source?: DecodedPeer;
+    readonly destination?: DecodedPeer;
+    readonly request?: {
+      readonly http?: {
+        readonly path?: string;
+        readonly headers?: Readonly<Record<string, string>>;
+        readonly header_map?: { readonly headers?: readonly { readonly key?: string; readonly raw_value?: Buffer }[] };
+      };
+    };
+    readonly tls_session?: { readonly sni?: string };
+  };
+}
+
+/** One end of a connection as it is decoded. */
+export interface DecodedPeer {
+  readonly principal?: string;
+  readonly certificate?: string;
+  readonly service?: string;
+}
+
+/** Reads a CheckRequest. Throws when the bytes are none. */
+export const decodeCheckRequest = (bytes: Uint8Array): DecodedCheckRequest =>
+  Check.requestDeserialize(Buffer.from(bytes)) as DecodedCheckRequest;
+
 /** Reads a CheckResponse. Throws when the bytes are none. */
 export const decodeCheckResponse = (bytes: Uint8Array): DecodedCheckResponse =>
   Check.responseDeserialize(Buffer.from(bytes)) as DecodedCheckResponse;

@@ -71,8 +71,12 @@ export async function startEnvoy(
   onStarted(stop);
   await log.close();
   const output = (): Promise<string> => readFile(file("envoy.log"), "utf8");
-  const ended = gone.then((reason) => ({ reason }));
-  const started = await Promise.race([ended, waitForListeners(file("envoy-admin"))]);
+  let isGone = false;
+  const ended = gone.then((reason) => {
+    isGone = true;
+    return { reason };
+  });
+  const started = await Promise.race([ended, waitForListeners(file("envoy-admin"), () => isGone)]);
   if ("reason" in started) {
     await stop();
     throw new EnvoyStartError(`Envoy did not start: ${started.reason}\n${(await output()).slice(-2000)}`);
@@ -98,9 +102,13 @@ interface Listening {
   readonly ports: ReadonlyMap<string, number>;
 }
 
-async function waitForListeners(addressFile: string): Promise<Listening | { readonly reason: string }> {
+/** Ends as soon as there is nobody to wait for: a poll that went on would keep the process alive. */
+async function waitForListeners(
+  addressFile: string,
+  isGone: () => boolean,
+): Promise<Listening | { readonly reason: string }> {
   const deadlineMs = performance.now() + START_MS;
-  while (performance.now() < deadlineMs) {
+  while (performance.now() < deadlineMs && !isGone()) {
     const admin = await readFile(addressFile, "utf8").catch(() => "");
     const ports = admin === "" ? undefined : await readListeners(admin);
     if (ports !== undefined) return { admin, ports };
