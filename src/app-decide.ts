@@ -47,7 +47,7 @@ export async function loadDecisionParts(
 }
 
 /** What a handler needs besides the parts. */
-export type HandlerPorts = Pick<DecidePorts, "clock" | "newDecisionId" | "record" | "onFault">;
+export type HandlerPorts = Pick<DecidePorts, "clock" | "resolve" | "newDecisionId" | "record" | "onFault">;
 
 /** Builds the function that answers checks by these parts. */
 export function createHandler({ settings, policy, input }: DecisionParts, ports: HandlerPorts): CheckHandler {
@@ -63,7 +63,7 @@ export function createHandler({ settings, policy, input }: DecisionParts, ports:
 }
 
 /** Asks a handler from the command line: no deadline, no connection. */
-export const askLocally = (handler: CheckHandler, request: Uint8Array, clock: Clock): CheckReply =>
+export const askLocally = async (handler: CheckHandler, request: Uint8Array, clock: Clock): Promise<CheckReply> =>
   handler(request, {
     deadlineMs: Number.POSITIVE_INFINITY,
     receivedMs: clock.monotonicMs(),

@@ -2,6 +2,7 @@
 // The new ones are made beside the old ones, whole or not at all; a check sees one or the other.
 
 import { createHandler, type DecisionParts, loadDecisionParts } from "./app-decide.ts";
+import { type IdentityPorts, isSameIdentity, type RunningIdentity, startIdentity } from "./app-identity.ts";
 import { loadListenerTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
@@ -14,6 +15,7 @@ import { OUTCOMES } from "./authz/outcome.ts";
 import type { Clock } from "./base/clock.ts";
 import { changesThatNeedRestart } from "./config/restart.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
+import type { Identity } from "./identity/identity.ts";
 import type { TlsMaterial } from "./server/tls-material.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -21,6 +23,8 @@ import type { Tracing } from "./telemetry/tracing.ts";
 
 /** What decides now. */
 export interface Rules extends DecisionParts {
+  /** Outlives a reload that does not change what it is made of. */
+  readonly identity: RunningIdentity;
   /** Of the check listener; undefined for plaintext. */
   readonly tls: TlsMaterial | undefined;
 }
@@ -46,17 +50,34 @@ export type LoadedRules =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Reads policy, data, proto descriptor and TLS files. */
+/** Reads policy, data, proto descriptor and TLS files, and starts identity, or has `current` read its files again. */
 export async function loadRules(
   settings: Settings,
-  { clock, log }: Pick<RulePorts, "clock" | "log">,
+  ports: IdentityPorts,
+  current?: RunningIdentity,
 ): Promise<LoadedRules> {
+  const { clock, log } = ports;
+  const started = await loadIdentity(settings, ports, current);
+  const identity = started.ok ? started.identity : undefined;
   const loaded = await loadDecisionParts(settings, clock, (text) => log.debug("policy print", { text }));
-  const tls = await loadListenerTls(settings, clock.unixMs());
-  const problems = [loaded, tls].flatMap((part) => (part.ok ? [] : part.problems));
-  if (!loaded.ok || !tls.ok) return { ok: false, problems };
-  const rules: Rules = { ...loaded.parts, tls: tls.material };
-  return { ok: true, rules, warnings: loaded.warnings, tlsWarnings: tls.warnings };
+  const tls = await loadListenerTls(settings, clock.unixMs(), identity?.workloadApi);
+  const problems = [started, loaded, tls].flatMap((part) => (part.ok ? [] : part.problems));
+  if (identity === undefined || !loaded.ok || !tls.ok || !started.ok) {
+    if (identity !== current) identity?.close();
+    return { ok: false, problems };
+  }
+  const rules: Rules = { ...loaded.parts, identity, tls: tls.material };
+  return { ok: true, rules, warnings: [...loaded.warnings, ...started.warnings], tlsWarnings: tls.warnings };
+}
+
+async function loadIdentity(
+  settings: Settings,
+  ports: IdentityPorts,
+  current: RunningIdentity | undefined,
+): ReturnType<typeof startIdentity> {
+  if (current === undefined || !isSameIdentity(current.settings, settings)) return startIdentity(settings, ports);
+  const problems = await current.reload();
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, identity: current, warnings: [] };
 }
 
 /** How the last reload ended, for `GET /status`. */
@@ -70,7 +91,7 @@ export interface ReloadState {
 export async function reloadRules(
   current: Rules,
   resolved: ResolvedSettings,
-  ports: Pick<RulePorts, "clock" | "log">,
+  ports: IdentityPorts,
 ): Promise<LoadedRules> {
   if (!resolved.ok) return resolved;
   const fixed = changesThatNeedRestart(current.settings.config, resolved.settings.config);
@@ -82,7 +103,7 @@ export async function reloadRules(
     return { ok: false, problems: [`${key}: TLS cannot be turned on or off while serving: restart, or set it back`] };
   }
   try {
-    return await loadRules(resolved.settings, ports);
+    return await loadRules(resolved.settings, ports, current.identity);
   } catch (error) {
     // INVARIANT: whatever reading or compiling does, the policy in force goes on; an unhandled rejection would end the process.
     const fault = error instanceof Error ? error : new Error(String(error));
@@ -95,6 +116,7 @@ export async function reloadRules(
 export function createDecider(rules: Rules, ports: RulePorts): CheckHandler {
   return createHandler(rules, {
     clock: ports.clock,
+    resolve: rules.identity.resolve,
     newDecisionId: ports.newDecisionId,
     record: createRecorder(rules.settings, ports),
     onFault: (error, decisionId) =>
@@ -103,6 +125,14 @@ export function createDecider(rules: Rules, ports: RulePorts): CheckHandler {
         error: error instanceof Error ? error : new Error(String(error)),
       }),
   });
+}
+
+/** A certificate that lives longer than this is counted: it is a secret that somebody keeps. */
+const LONG_LIVED_SECONDS = 86_400;
+
+function countIdentity({ identity: counters }: Metrics, identity: Identity, identityMs: number): void {
+  counters.identified(identity.source, identity.verifiedBy, identityMs * 1000);
+  if ((identity.credential?.lifetimeSeconds ?? 0) > LONG_LIVED_SECONDS) counters.longLived();
 }
 
 /** Audit, metrics, span and decision log line of one decision. */
@@ -117,6 +147,7 @@ function createRecorder(
     const evaluationUs = record.evaluationMs === undefined ? -1 : record.evaluationMs * 1000;
     metrics.decided(OUTCOMES[reason].outcome, reason, record.totalMs * 1000, evaluationUs);
     if (settings.dryRun && !isAllow(record.decision)) metrics.wouldDeny(reason);
+    if (record.identity !== undefined) countIdentity(metrics, record.identity, record.identityMs ?? 0);
     if (wantsFacts) {
       const facts = toDecisionFacts(record, options);
       audit.record(facts);

@@ -1,5 +1,6 @@
 // `GET /status`: what runs, by what it decides, and how the last reload ended (docs/status.md). No secrets, nothing of requests.
 
+import { toIdentityStatus } from "./app-identity-status.ts";
 import type { ReloadState, Rules } from "./app-rules.ts";
 import { toTlsStatus } from "./app-tls.ts";
 import type { AuditStats } from "./audit/audit.ts";
@@ -57,6 +58,7 @@ export function toStatus(facts: StatusFacts): unknown {
       activated: new Date(policy.activatedUnixMs).toISOString(),
       warnings: facts.warnings,
     },
+    identity: toIdentityStatus(rules.identity, nowUnixMs),
     compiler: facts.compiler ?? null,
     configuration: { file: facts.configFile ?? null, notes: settings.notes, last_reload: facts.lastReload ?? null },
     audit: { sink: settings.audit.split(":")[0], ...toAuditStatus(facts.audit) },

@@ -1,8 +1,18 @@
-// TLS as the configuration asks for it: which keys go together, the material of the files, and what there is to tell of it.
+// TLS as the configuration asks for it: which keys go together, where the material comes from, how it follows renewals, and what
+// there is to tell of it.
 
+import type { Clock } from "./base/clock.ts";
+import type { Timers } from "./base/timers.ts";
 import type { Settings } from "./config/settings.ts";
+import type { OwnSvid } from "./identity/sources/own-svid.ts";
+import { watchFile } from "./identity/sources/watched-file.ts";
+import { parseSpiffeId } from "./identity/spiffe-id.ts";
 import type { BoundSocket } from "./server/accept.ts";
-import { loadTlsMaterial, type TlsMaterial } from "./server/tls-material.ts";
+import { loadTlsMaterial, readClientCa } from "./server/tls-files.ts";
+import { type TlsMaterial, toTlsMaterial } from "./server/tls-material.ts";
+import type { Findings } from "./server/tls-pem.ts";
+import { startTlsRenewal, type TlsRenewal, type TlsRenewed } from "./server/tls-renewal.ts";
+import type { ReloadResult } from "./telemetry/catalogue.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** Material, or undefined for plaintext; or every problem. */
@@ -10,38 +20,64 @@ export type LoadedListenerTls =
   | { readonly ok: true; readonly material: TlsMaterial | undefined; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-type TlsSettings = Pick<
+/** What TLS is made of. */
+export type TlsSettings = Pick<
   Settings,
-  "tlsCertificate" | "tlsPrivateKey" | "tlsClientCa" | "tlsClientSpiffeIds" | "tlsMinVersion"
->;
+  | "tlsSource"
+  | "tlsCertificate"
+  | "tlsPrivateKey"
+  | "tlsClientCa"
+  | "tlsClientSpiffeIds"
+  | "tlsMinVersion"
+  | "workloadApi"
+> & { readonly trustDomains: ReadonlyMap<string, unknown> };
 
-/** Reads the files that the settings name. */
-export async function loadListenerTls(settings: TlsSettings, nowUnixMs: number): Promise<LoadedListenerTls> {
-  const { tlsCertificate, tlsPrivateKey, tlsClientCa, tlsClientSpiffeIds } = settings;
+/** Where svidgate's own SVID comes from; the Workload API, once it has been asked (`ready`). */
+export interface OwnSvidSource {
+  ownSvid(): OwnSvid | undefined;
+  onSvid(listen: () => void): () => void;
+}
+
+/** Whether the listener is to speak TLS. */
+export const wantsTls = ({ tlsSource, tlsCertificate }: Pick<Settings, "tlsSource" | "tlsCertificate">): boolean =>
+  tlsSource === "workload_api" || tlsCertificate !== undefined;
+
+/** Reads the files that the settings name, or takes the Workload API's SVID. */
+export async function loadListenerTls(
+  settings: TlsSettings,
+  nowUnixMs: number,
+  svids?: Pick<OwnSvidSource, "ownSvid">,
+): Promise<LoadedListenerTls> {
+  const { tlsCertificate, tlsPrivateKey, tlsClientCa, tlsClientSpiffeIds, tlsMinVersion } = settings;
   const problems = incompleteKeys(settings);
   if (problems.length > 0) return { ok: false, problems };
+  const clients = { clientSpiffeIds: tlsClientSpiffeIds, minVersion: tlsMinVersion };
+  if (settings.tlsSource === "workload_api") {
+    const own = svids?.ownSvid();
+    if (own === undefined) return { ok: false, problems: [NO_SVID] };
+    const found: Findings = { problems: [], warnings: [] };
+    const clientCa = await readClientCa(tlsClientCa, found);
+    return toTlsMaterial(own, { ...clients, clientCa }, nowUnixMs, found);
+  }
   if (tlsCertificate === undefined || tlsPrivateKey === undefined)
     return { ok: true, material: undefined, warnings: [] };
-  return loadTlsMaterial(
-    {
-      certificate: tlsCertificate,
-      privateKey: tlsPrivateKey,
-      clientCa: tlsClientCa,
-      clientSpiffeIds: tlsClientSpiffeIds,
-      minVersion: settings.tlsMinVersion,
-    },
-    nowUnixMs,
-  );
+  const files = { certificate: tlsCertificate, privateKey: tlsPrivateKey, clientCa: tlsClientCa };
+  return loadTlsMaterial({ ...files, ...clients }, nowUnixMs);
 }
+
+const NO_SVID =
+  "svidgate.tls.source: the Workload API has given no SVID: see that its agent runs and has an entry for svidgate, or use files";
 
 function incompleteKeys(settings: TlsSettings): string[] {
   const { tlsCertificate, tlsPrivateKey, tlsClientCa, tlsClientSpiffeIds } = settings;
   const problems: string[] = [];
-  if (tlsCertificate !== undefined && tlsPrivateKey === undefined)
+  const ownFiles = settings.tlsSource !== "workload_api";
+  if (ownFiles && tlsCertificate !== undefined && tlsPrivateKey === undefined)
     problems.push("svidgate.tls.private_key: missing: `svidgate.tls.certificate` needs its key");
-  if (tlsCertificate === undefined && tlsPrivateKey !== undefined)
+  if (ownFiles && tlsCertificate === undefined && tlsPrivateKey !== undefined)
     problems.push("svidgate.tls.certificate: missing: `svidgate.tls.private_key` belongs to one");
-  if (tlsCertificate === undefined && tlsPrivateKey === undefined && tlsClientCa !== undefined)
+  const isPlaintext = ownFiles && tlsCertificate === undefined && tlsPrivateKey === undefined;
+  if (isPlaintext && tlsClientCa !== undefined)
     problems.push(
       "svidgate.tls.client_ca: has no effect without `svidgate.tls.certificate` and `private_key`: set them",
     );
@@ -49,11 +85,103 @@ function incompleteKeys(settings: TlsSettings): string[] {
     problems.push(
       "svidgate.tls.client_spiffe_ids: missing: with `svidgate.tls.client_ca`, list the SPIFFE IDs that may ask",
     );
-  if (tlsClientCa === undefined && tlsClientSpiffeIds.length > 0)
-    problems.push(
-      "svidgate.tls.client_ca: missing: without it nobody proves one of `svidgate.tls.client_spiffe_ids`; name the file",
-    );
+  if (tlsClientCa === undefined) problems.push(...idsWithoutAuthorities(settings, isPlaintext));
   return problems;
+}
+
+/** SECURITY: a list that nobody holds a client against would look like protection. */
+function idsWithoutAuthorities(settings: TlsSettings, isPlaintext: boolean): string[] {
+  const { tlsClientSpiffeIds, trustDomains, workloadApi } = settings;
+  if (tlsClientSpiffeIds.length === 0) return [];
+  if (trustDomains.size === 0 && workloadApi === undefined) {
+    return [
+      "svidgate.tls.client_ca: missing: without it or trust bundles (`svidgate.identity.trust_domains`, `workload_api`) nobody proves one of `svidgate.tls.client_spiffe_ids`; name the file, or configure them",
+    ];
+  }
+  if (isPlaintext) {
+    return [
+      "svidgate.tls.client_spiffe_ids: has no effect without TLS: set `svidgate.tls.certificate` and `private_key`, or `source: workload_api`",
+    ];
+  }
+  // Without a list of trust domains, those count that the Workload API gives.
+  if (trustDomains.size === 0) return [];
+  return tlsClientSpiffeIds.flatMap((text) => {
+    const id = parseSpiffeId(text);
+    return !id.ok || trustDomains.has(id.value.trustDomain)
+      ? []
+      : [
+          `svidgate.tls.client_spiffe_ids: \`${text}\` is of a trust domain without a bundle: set \`svidgate.identity.trust_domains.${id.value.trustDomain}.bundle\``,
+        ];
+  });
+}
+
+/** What following renewals takes from outside. */
+export interface TlsWatchPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Needed for `svidgate.tls.source: workload_api`. */
+  readonly svids?: OwnSvidSource | undefined;
+  /** How long a change of a file that no event told of can stay unseen. Default 1 s. */
+  readonly pollMs?: number;
+  /** Counts renewals. */
+  readonly counted: (result: ReloadResult) => void;
+  /** What new handshakes get now. */
+  readonly inForce: () => TlsMaterial | undefined;
+}
+
+/** Changes of files come in twos and threes. */
+const GATHER_MS = 500;
+
+/**
+ * Follows the certificate, key and client authorities of the settings from now on: `onMaterial` gets what is right and new. What is
+ * broken is logged and counted, and nothing changes. To be closed and started anew when settings are replaced.
+ */
+export function watchTls(
+  settings: TlsSettings,
+  ports: TlsWatchPorts,
+  onMaterial: (material: TlsMaterial) => void,
+): Pick<TlsRenewal, "last" | "close"> {
+  const { clock, timers, log, svids } = ports;
+  const renewal = startTlsRenewal({
+    clock,
+    timers,
+    inForce: ports.inForce,
+    load: async () => {
+      const loaded = await loadListenerTls(settings, clock.unixMs(), svids);
+      const { material } = loaded.ok ? loaded : {};
+      if (!loaded.ok) return loaded;
+      return material === undefined ? { ok: false, problems: [] } : { ...loaded, material };
+    },
+    onRenewed: (material, warnings) => {
+      for (const warning of warnings) log.warn("tls", { warning });
+      ports.counted("success");
+      onMaterial(material);
+      log.info("TLS certificate renewed", { spiffeId: material.leaf.spiffeId, notAfter: notAfter(material) });
+    },
+    onFailed: (problems) => {
+      ports.counted("failure");
+      log.error("TLS renewal failed: certificate and key in force stay", { problems });
+    },
+  });
+  const isFile = settings.tlsSource !== "workload_api";
+  const paths = [isFile && settings.tlsCertificate, isFile && settings.tlsPrivateKey, settings.tlsClientCa];
+  const watched = paths.flatMap((path) =>
+    typeof path === "string" ? [watchFile(path, ports, () => renewal.look(GATHER_MS))] : [],
+  );
+  const forget = isFile ? undefined : svids?.onSvid(() => renewal.look(0));
+  // What changed between the load of what is in force and now.
+  renewal.look(GATHER_MS);
+  return {
+    get last() {
+      return renewal.last;
+    },
+    close: () => {
+      for (const file of watched) file.close();
+      forget?.();
+      renewal.close();
+    },
+  };
 }
 
 /** Says what protects the listener, and warns where nothing does. */
@@ -65,15 +193,16 @@ export function announceListener(log: Log, bound: BoundSocket, material: TlsMate
     }
     return;
   }
-  const { leaf, clientSpiffeIds, minVersion } = material;
+  const { leaf, clientSpiffeIds, clientProof, minVersion } = material;
   log.info("TLS is on", {
     spiffeId: leaf.spiffeId,
     notAfter: notAfter(material),
     minVersion,
-    clientCertificates: clientSpiffeIds === undefined ? "none" : "required",
+    clientCertificates: clientProof === "none" ? "none" : "required",
+    ...(clientProof === "none" ? {} : { clientsProvenBy: clientProof }),
     clientSpiffeIds: clientSpiffeIds === undefined ? undefined : [...clientSpiffeIds],
   });
-  if (clientSpiffeIds === undefined && !isLoopback) {
+  if (clientProof === "none" && !isLoopback) {
     log.warn("TLS without client certificates: whoever can connect can ask", { address });
   }
 }
@@ -83,12 +212,13 @@ export const notAfter = (material: TlsMaterial | undefined): string | undefined 
   material === undefined ? undefined : new Date(material.leaf.notAfterUnixMs).toISOString();
 
 /** `tls` of `GET /status`; no secrets, and of the clients' list only its length. */
-export function toTlsStatus(material: TlsMaterial | undefined): unknown {
+export function toTlsStatus(material: TlsMaterial | undefined, renewed?: TlsRenewed): unknown {
   if (material === undefined) return null;
-  const { leaf, clientSpiffeIds, minVersion } = material;
+  const { leaf, clientSpiffeIds, clientProof, minVersion } = material;
   return {
     min_version: minVersion.replace("TLSv", ""),
-    client_certificates: clientSpiffeIds === undefined ? "none" : "required",
+    client_certificates: clientProof === "none" ? "none" : "required",
+    clients_proven_by: clientProof === "none" ? null : clientProof,
     client_spiffe_ids: clientSpiffeIds?.size ?? 0,
     certificate: {
       subject: leaf.subject,
@@ -97,6 +227,11 @@ export function toTlsStatus(material: TlsMaterial | undefined): unknown {
       sha256: leaf.sha256,
       not_before: new Date(leaf.notBeforeUnixMs).toISOString(),
       not_after: new Date(leaf.notAfterUnixMs).toISOString(),
+    },
+    renewal: {
+      time: renewed === undefined ? null : new Date(renewed.unixMs).toISOString(),
+      result: renewed?.result ?? null,
+      problems: renewed?.problems ?? [],
     },
   };
 }

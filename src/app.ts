@@ -2,12 +2,15 @@
 // start, reload as often as wanted, drain. What a part decides is in the part, not here.
 
 import { randomUUID } from "node:crypto";
+import type { IdentityPorts } from "./app-identity.ts";
+import { type AppParts, createAppMetrics } from "./app-metrics.ts";
 import {
   createDecider,
   type LoadedRules,
   loadRules,
   type ReloadState,
   type RulePorts,
+  type Rules,
   reloadRules,
 } from "./app-rules.ts";
 import { toStatus } from "./app-status.ts";
@@ -16,9 +19,9 @@ import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
 import { type Audit, createAudit } from "./audit/audit.ts";
 import { createOpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { AuditSinkError, openAuditSink, parseAuditTarget } from "./audit/sinks.ts";
-import { REASONS_BY_OUTCOME } from "./authz/outcome.ts";
 import type { Clock } from "./base/clock.ts";
 import { packageVersion } from "./base/package-root.ts";
+import { systemTimers, type Timers } from "./base/timers.ts";
 import { createUuidV7 } from "./base/uuid-v7.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
@@ -29,14 +32,14 @@ import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
 import { createHealth } from "./server/health.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen-address.ts";
 import { loadReflection } from "./server/reflection.ts";
-import { createRefusals } from "./server/refusals.ts";
 import type { Log } from "./telemetry/log.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
 import { writeStderr } from "./telemetry/stderr.ts";
 
 /** What the app takes from outside. */
 export interface AppPorts {
   readonly clock: Clock;
+  /** The machine's unless given. */
+  readonly timers?: Timers;
   readonly log: Log;
   /** The path of the configuration file, for `GET /status`. */
   readonly configFile?: string | undefined;
@@ -78,12 +81,25 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   const admin = settings.admin === "off" ? undefined : readAddress(settings.admin, problems);
   const target = parseAuditTarget(settings.audit);
   if (!target.ok) problems.push(target.detail ?? target.code);
-  const loaded = await loadRules(settings, ports);
+  const parts: AppParts = {};
+  const metrics = createAppMetrics(parts, clock, log);
+  const identityPorts: IdentityPorts = {
+    clock,
+    timers: ports.timers ?? systemTimers,
+    log,
+    onBundle: metrics.identity.bundle,
+    onDenyListApplied: metrics.identity.denyListApplied,
+  };
+  const loaded = await loadRules(settings, identityPorts);
   if (!loaded.ok) problems.push(...loaded.problems);
-  if (problems.length > 0 || !loaded.ok || !target.ok || listen === undefined) return { ok: false, problems };
+  if (problems.length > 0 || !loaded.ok || !target.ok || listen === undefined) {
+    if (loaded.ok) loaded.rules.identity.close();
+    return { ok: false, problems };
+  }
   logWarnings(log, loaded);
   for (const note of settings.notes) log.warn("configuration", { note });
   let { rules, warnings } = loaded;
+  parts.rules = rules;
   let lastReload: ReloadState | undefined;
 
   const pdpId = randomUUID();
@@ -101,31 +117,13 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       onSinkError: (error) => log.error("the audit sink failed", { error: toError(error) }),
     });
   } catch (error) {
+    rules.identity.close();
     if (!(error instanceof AuditSinkError)) throw error;
     return { ok: false, problems: [error.message] };
   }
 
   const tracing = startTracing(settings, ports, pdpId);
-  let server: CheckServer | undefined;
-  const metrics = createMetrics({
-    version: packageVersion(),
-    nodeVersion: process.versions.node,
-    reasons: REASONS_BY_OUTCOME,
-    ports: {
-      checksInFlight: () => server?.listener.checksInFlight ?? 0,
-      connections: () => server?.listener.connections ?? 0,
-      connectionsRefused: () => server?.acceptors[0]?.refusals.counts ?? NONE_REFUSED,
-      tlsCertificateExpiryUnixSeconds: () =>
-        rules.tls === undefined ? undefined : rules.tls.leaf.notAfterUnixMs / 1000,
-      policy: () => ({
-        revision: rules.policy.revision,
-        loadedAtUnixSeconds: rules.policy.activatedUnixMs / 1000,
-      }),
-      audit: () => audit.stats(),
-      spans: () => tracing?.counts(),
-    },
-    onFault: (fault) => log.error("metrics fault", { error: fault }),
-  });
+  Object.assign(parts, { audit, tracing });
   const health = createHealth();
   const rulePorts: RulePorts = {
     ...ports,
@@ -158,14 +156,15 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       onFault: (error) => log.error("listener fault", { error: toError(error) }),
     },
   });
-  if (!opened.ok) return abandon([opened.detail ?? opened.code], audit);
-  server = opened.value;
+  if (!opened.ok) return abandon([opened.detail ?? opened.code], audit, rules);
+  const server: CheckServer = opened.value;
+  parts.server = server;
 
   const reload = async (
     resolved: ResolvedSettings = { ok: true, settings: rules.settings },
   ): Promise<readonly string[]> => {
     audit.reopen();
-    const next = await reloadRules(rules, resolved, ports);
+    const next = await reloadRules(rules, resolved, identityPorts);
     const result = next.ok ? "success" : "failure";
     metrics.policyReloaded(result);
     if (rules.tls !== undefined) metrics.tlsReloaded(result);
@@ -177,9 +176,12 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     }
     for (const note of next.rules.settings.notes) log.warn("configuration", { note });
     logWarnings(log, next);
+    const { identity: former } = rules;
     ({ rules, warnings } = next);
-    if (rules.tls !== undefined) for (const acceptor of server?.acceptors ?? []) acceptor.replaceTls(rules.tls);
+    parts.rules = rules;
+    if (rules.tls !== undefined) for (const acceptor of server.acceptors) acceptor.replaceTls(rules.tls);
     decide = createDecider(rules, rulePorts);
+    if (former !== rules.identity) former.close();
     log.info("reloaded", { revision: rules.policy.revision, tlsCertificateNotAfter: notAfter(rules.tls) });
     return [];
   };
@@ -195,6 +197,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       }),
       ready: () => [
         { name: "policy", ready: health.ready },
+        { name: "identity", ready: rules.identity.ready },
         { name: "not-draining", ready: !health.draining },
       ],
       metrics: () => metrics.text(),
@@ -216,7 +219,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     });
     if (!openedAdmin.ok) {
       await server.close();
-      return abandon([`--admin: ${openedAdmin.detail ?? openedAdmin.code}`], audit);
+      return abandon([`--admin: ${openedAdmin.detail ?? openedAdmin.code}`], audit, rules);
     }
     adminServer = openedAdmin.value;
   }
@@ -226,6 +229,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (acceptor !== undefined) announceListener(log, acceptor, rules.tls);
   const running = server;
   const stopRest = async (): Promise<void> => {
+    rules.identity.close();
     await adminServer?.close();
     await tracing?.close(SPAN_FLUSH_MS);
     if (!(await audit.close(AUDIT_FLUSH_MS))) log.error("audit events were left behind", { ...audit.stats().lost });
@@ -263,8 +267,6 @@ function readAddress(text: string, problems: string[]): ListenAddress | undefine
   return undefined;
 }
 
-const NONE_REFUSED = createRefusals().counts;
-
 function logWarnings(log: Log, loaded: Pick<Extract<LoadedRules, { ok: true }>, "warnings" | "tlsWarnings">): void {
   for (const warning of loaded.warnings) log.warn("policy", { warning });
   for (const warning of loaded.tlsWarnings) log.warn("tls", { warning });
@@ -279,7 +281,8 @@ function nameCompiler(): string | undefined {
   }
 }
 
-async function abandon(problems: readonly string[], audit: Audit): Promise<StartedApp> {
+async function abandon(problems: readonly string[], audit: Audit, { identity }: Rules): Promise<StartedApp> {
+  identity.close();
   await audit.close(AUDIT_FLUSH_MS);
   return { ok: false, problems };
 }

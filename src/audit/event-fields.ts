@@ -75,7 +75,11 @@ export const DECISION_FIELDS = {
     doc: "Path as requested, without query, fragment and segment parameters; absent with `audit.path: none`.",
   },
   source_address: { type: "string", maxChars: 64, doc: "The caller's address as Envoy reports it." },
-  subject: { type: "string", maxChars: 2048, doc: "SPIFFE ID that svidgate verified; absent when it verified none." },
+  subject: {
+    type: "string",
+    maxChars: 2048,
+    doc: "SPIFFE ID of the caller, verified as `verified_by` says; absent when nobody verified one.",
+  },
   subject_claimed: {
     type: "string",
     maxChars: 2048,
@@ -86,6 +90,38 @@ export const DECISION_FIELDS = {
     always: true,
     values: ["certificate", "principal", "xfcc", "token", "none"],
     doc: "The credential that says who calls; it is proven only where `subject` is present.",
+  },
+  verified_by: {
+    type: "string",
+    always: true,
+    values: ["pdp", "envoy", "none"],
+    doc: "Who verified `subject`: svidgate; Envoy, taken at its word (`trust_envoy_principal`); nobody.",
+  },
+  identity_detail: {
+    type: "string",
+    maxChars: 256,
+    doc: "Why the identity was refused, for people; for `revoked` the reason in the deny list.",
+  },
+  credential_type: {
+    type: "string",
+    values: ["x509-svid", "jwt-svid"],
+    doc: "Kind of the credential that svidgate verified.",
+  },
+  credential_not_after: { type: "string", maxChars: 32, doc: "When the credential ends: RFC 3339, UTC." },
+  credential_lifetime_seconds: { type: "integer", doc: "From the certificate's beginning to its end." },
+  credential_fingerprint_sha256: { type: "string", maxChars: 66, doc: "SHA-256 of the certificate, hex." },
+  credential_serial: { type: "string", maxChars: 64, doc: "Serial number of the certificate, hex." },
+  credential_issuer: { type: "string", maxChars: 256, doc: "Issuer of the certificate, or `iss` of the token." },
+  credential_token_id: { type: "string", maxChars: 128, doc: "`jti` of the token." },
+  credential_key_id: { type: "string", maxChars: 128, doc: "Key that signed the token." },
+  bundle_generation: {
+    type: "integer",
+    doc: "Generation of the trust bundle that the credential was verified against (`GET /status`).",
+  },
+  peer_spiffe_id: {
+    type: "string",
+    maxChars: 1024,
+    doc: "Verified SPIFFE ID of the gateway that passed on the caller's token; cut after 1024 characters.",
   },
   destination_principal: { type: "string", maxChars: 2048, doc: "Who is called, as Envoy reports it." },
   pep_address: {

@@ -3,6 +3,7 @@
 // stays below `MAX_LINE_BYTES`. It has no input for header values, bodies, query strings or credentials.
 
 import { quoteAscii } from "../base/ascii-json.ts";
+import { kept } from "../base/kept.ts";
 import { DECISION_FIELDS as FIELDS, type LossCause } from "./event-fields.ts";
 import { toAuditHost, toAuditPath } from "./request-line.ts";
 
@@ -24,6 +25,19 @@ export interface AuditPolicy {
   readonly wasmSha256?: string | undefined;
 }
 
+/** A verified credential; one object per credential, since its text is kept with it. */
+export interface AuditCredential {
+  readonly type: "x509-svid" | "jwt-svid";
+  readonly notAfterUnixMs?: number | undefined;
+  readonly lifetimeSeconds?: number | undefined;
+  readonly fingerprintSha256?: string | undefined;
+  readonly serial?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly tokenId?: string | undefined;
+  readonly keyId?: string | undefined;
+  readonly bundleGeneration?: number | undefined;
+}
+
 /** What `authz` knows about one decision. Strings are raw: this module cuts, bounds and escapes them. */
 export interface DecisionFacts {
   readonly decisionId: string;
@@ -38,11 +52,17 @@ export interface DecisionFacts {
   /** May carry a query: it is cut off here. */
   readonly path?: string | undefined;
   readonly sourceAddress?: string | undefined;
-  /** Only a SPIFFE ID that svidgate verified. */
+  /** Only a SPIFFE ID that was verified, as `verifiedBy` says. */
   readonly subject?: string | undefined;
   /** Envoy's `source.principal`. */
   readonly subjectClaimed?: string | undefined;
   readonly identitySource: "certificate" | "principal" | "xfcc" | "token" | "none";
+  readonly verifiedBy: "pdp" | "envoy" | "none";
+  /** Why the identity was refused. */
+  readonly identityDetail?: string | undefined;
+  readonly credential?: AuditCredential | undefined;
+  /** Of a gateway that passed on a token. */
+  readonly peerSpiffeId?: string | undefined;
   readonly destinationPrincipal?: string | undefined;
   readonly pep?: AuditPep | undefined;
   readonly requestId?: string | undefined;
@@ -94,6 +114,25 @@ const policyText = (policy: AuditPolicy): string =>
   text("policy_entrypoint", policy.entrypoint, FIELDS.policy_entrypoint.maxChars) +
   text("policy_wasm_sha256", policy.wasmSha256, FIELDS.policy_wasm_sha256.maxChars);
 
+const optionalInteger = (name: keyof typeof FIELDS, value: number | undefined): string =>
+  value === undefined ? "" : `,"${name}":${integer(value)}`;
+
+const dateOf = (unixMs: number | undefined): string | undefined =>
+  unixMs === undefined ? undefined : `${new Date(unixMs).toISOString().slice(0, 19)}Z`;
+
+const credentialText = kept(
+  (credential: AuditCredential): string =>
+    `,"credential_type":"${credential.type}"` +
+    text("credential_not_after", dateOf(credential.notAfterUnixMs), FIELDS.credential_not_after.maxChars) +
+    optionalInteger("credential_lifetime_seconds", credential.lifetimeSeconds) +
+    text("credential_fingerprint_sha256", credential.fingerprintSha256, FIELDS.credential_fingerprint_sha256.maxChars) +
+    text("credential_serial", credential.serial, FIELDS.credential_serial.maxChars) +
+    text("credential_issuer", credential.issuer, FIELDS.credential_issuer.maxChars) +
+    text("credential_token_id", credential.tokenId, FIELDS.credential_token_id.maxChars) +
+    text("credential_key_id", credential.keyId, FIELDS.credential_key_id.maxChars) +
+    optionalInteger("bundle_generation", credential.bundleGeneration),
+);
+
 /** Creates the writer of one process. */
 export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
   const labels = [...(options.labels ?? [])].map(
@@ -121,7 +160,10 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
       line += text("source_address", facts.sourceAddress, FIELDS.source_address.maxChars);
       line += text("subject", facts.subject, FIELDS.subject.maxChars);
       line += text("subject_claimed", facts.subjectClaimed, FIELDS.subject_claimed.maxChars);
-      line += `,"identity_source":"${facts.identitySource}"`;
+      line += `,"identity_source":"${facts.identitySource}","verified_by":"${facts.verifiedBy}"`;
+      line += text("identity_detail", facts.identityDetail, FIELDS.identity_detail.maxChars);
+      if (facts.credential !== undefined) line += credentialText(facts.credential);
+      line += text("peer_spiffe_id", facts.peerSpiffeId, FIELDS.peer_spiffe_id.maxChars);
       line += text("destination_principal", facts.destinationPrincipal, FIELDS.destination_principal.maxChars);
       if (pep !== undefined) line += pepText(pep);
       if (requestId !== undefined && REQUEST_ID.test(requestId)) line += `,"request_id":"${requestId}"`;

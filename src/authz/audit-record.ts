@@ -20,7 +20,7 @@ export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOpti
   const asGrpcStatus = outcome === "error" && options.errorsAreGrpcStatus;
   const { verdict } = decision;
   const httpStatus = verdict !== undefined && !verdict.plain && !verdict.allow ? verdict.httpStatus : http;
-  const principal = request?.sourcePrincipal || undefined;
+  const { identity } = record;
   return {
     decisionId: record.decisionId,
     outcome,
@@ -32,14 +32,19 @@ export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOpti
     host: request?.host || undefined,
     path: request?.path || undefined,
     sourceAddress: request?.sourceAddress || undefined,
-    subjectClaimed: principal,
-    identitySource: principal === undefined ? "none" : "principal",
+    subject: identity?.spiffeId,
+    subjectClaimed: identity?.claimed,
+    identitySource: identity?.source ?? "none",
+    verifiedBy: identity?.verifiedBy ?? "none",
+    identityDetail: decision.verdict === undefined && decision.reason === identity?.error ? decision.detail : undefined,
+    credential: identity?.credential,
+    peerSpiffeId: identity?.peerSpiffeId,
     destinationPrincipal: request?.destinationPrincipal || undefined,
     pep: call.pep,
     requestId: request?.requestId || undefined,
     trace: traceOf(record),
     policy: record.policy,
-    identityUs: 0,
+    identityUs: (record.identityMs ?? 0) * 1000,
     evaluationUs: (record.evaluationMs ?? 0) * 1000,
     totalUs: record.totalMs * 1000,
   };

@@ -29,5 +29,8 @@ export type CheckReply =
   | { readonly kind: "message"; readonly bytes: Uint8Array }
   | { readonly kind: "status"; readonly code: number; readonly message: string };
 
-/** Decides one serialized `CheckRequest`: one synchronous run from bytes to bytes. Never throws. */
-export type CheckHandler = (request: Uint8Array, call: CheckCall) => CheckReply;
+/**
+ * Decides one serialized `CheckRequest`: one synchronous run from bytes to bytes where every credential is known, else a
+ * promise, which a token's first signature check needs. Never throws and never rejects.
+ */
+export type CheckHandler = (request: Uint8Array, call: CheckCall) => CheckReply | Promise<CheckReply>;

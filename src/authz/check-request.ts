@@ -11,7 +11,7 @@ import { quoteJson } from "../policy/byte-text.ts";
 import { type FieldOverride, toAttributesJson } from "./attributes-json.ts";
 import { attributeContext, checkRequest, httpRequest } from "./check-request-fields.ts";
 import { ABSENT, fieldNumbers, findField, indexFields, type Range, readText, readUint32 } from "./message-range.ts";
-import { readHeaderMap, StringMap } from "./request-headers.ts";
+import { findEntry, readHeaderMap, readScalar, StringMap } from "./request-headers.ts";
 
 /** How a request is read. */
 export interface ReadOptions {
@@ -35,7 +35,14 @@ const HTTP = fieldNumbers(
   "body",
   "raw_body",
 );
-const ATTRIBUTES = fieldNumbers(attributeContext, "source", "destination", "request", "context_extensions");
+const ATTRIBUTES = fieldNumbers(
+  attributeContext,
+  "source",
+  "destination",
+  "request",
+  "context_extensions",
+  "metadata_context",
+);
 const peer = messageOf(attributeContext, ATTRIBUTES.source);
 const PEER = fieldNumbers(peer, "address", "principal", "certificate");
 const address = messageOf(peer, PEER.address);
@@ -137,6 +144,12 @@ export class CheckRequest {
   /** What the route's configuration adds to every check (`context_extensions`), by name. */
   get contextExtensions(): ReadonlyMap<string, string> {
     return new StringMap(this.#bytes, this.#attributes, ATTRIBUTES.context_extensions).toMap();
+  }
+
+  /** A scalar of Envoy's dynamic metadata (`metadata_context.filter_metadata`): text, number or boolean; other kinds are absent. */
+  filterMetadata(namespace: string, key: string): string | number | boolean | undefined {
+    const metadata = findField(this.#bytes, this.#attributes, ATTRIBUTES.metadata_context);
+    return readScalar(this.#bytes, findEntry(this.#bytes, findEntry(this.#bytes, metadata, namespace), key));
   }
 
   /** A header by its lower-case name, from `headers` or else `header_map`, where several lines are joined with `,`. */

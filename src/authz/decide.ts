@@ -1,9 +1,10 @@
 // The order of the steps of one decision, and the only place where a failure becomes a deny. The start value is deny:
 // every way out of `decide` that is not the policy's own, timely allow carries a reason code.
-// One synchronous run from bytes to bytes: no promise, no timer, no I/O.
+// One synchronous run from bytes to bytes: no promise, no timer, no I/O; but for a token whose signature was never checked before.
 
 import type { Clock } from "../base/clock.ts";
-import { claimedIdentity, type Identity } from "../identity/identity.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Resolution, Resolve } from "../identity/resolver-parts.ts";
 import type { ActivePolicy } from "../policy/active-policy.ts";
 import { type InputOptions, writeInput } from "../policy/input.ts";
 import { PolicyError } from "../policy/policy-error.ts";
@@ -28,6 +29,8 @@ export interface DecisionRecord {
   readonly input: string | undefined;
   /** What the evaluation gave, JSON text; undefined when it gave nothing. */
   readonly resultSet: string | undefined;
+  /** Duration of the resolution of who calls, waiting included; undefined when it did not come to one. */
+  readonly identityMs: number | undefined;
   /** Duration of the evaluation; undefined when there was none. */
   readonly evaluationMs: number | undefined;
   /** From the arrival of the call to the reply. */
@@ -39,6 +42,8 @@ export interface DecidePorts {
   readonly clock: Clock;
   /** The policy in force; asked once per check, so that one check sees one revision. */
   activePolicy(): ActivePolicy;
+  /** Says who calls; asked once per check. */
+  resolve: Resolve;
   readonly readOptions: ReadOptions;
   readonly input: InputOptions;
   /** Whether the input has `identity`; true unless set. */
@@ -57,46 +62,70 @@ export interface DecidePorts {
 interface Progress {
   request?: CheckRequest;
   identity?: Identity;
+  identityMs?: number;
+  headerToRemove?: string | undefined;
   input?: string;
   resultSet?: string;
   evaluationMs?: number;
 }
 
-/** Builds the function that answers checks. It never throws. */
+/** Builds the function that answers checks. It never throws, and its promises never reject. */
 export function createCheckHandler(ports: DecidePorts): CheckHandler {
-  return (bytes, call): CheckReply => {
+  return (bytes, call) => {
     const decisionId = ports.newDecisionId();
     const policy = ports.activePolicy();
     const progress: Progress = {};
-    let decision: Decision;
-    let reply: CheckReply;
-    try {
-      decision = decide(ports, policy, bytes, call, progress);
-      reply = ports.responses.write(decision, decisionId);
-    } catch (error) {
+    const finish = (decision: Decision): CheckReply => conclude(ports, policy, call, progress, decision, decisionId);
+    const fault = (error: unknown): CheckReply => {
       ports.onFault(error, decisionId);
-      decision = refuse("internal", "internal error");
-      reply = ports.responses.write(decision, decisionId);
-    }
+      return finish(refuse("internal", "internal error"));
+    };
     try {
-      ports.record({
-        decisionId,
-        decision,
-        call,
-        request: progress.request,
-        identity: progress.identity,
-        policy,
-        input: progress.input,
-        resultSet: progress.resultSet,
-        evaluationMs: progress.evaluationMs,
-        totalMs: ports.clock.monotonicMs() - call.receivedMs,
-      });
+      const decision = decide(ports, policy, bytes, call, progress);
+      return decision instanceof Promise ? decision.then(finish, fault) : finish(decision);
     } catch (error) {
-      // Audit and metrics can neither change nor delay a decision.
-      ports.onFault(error, decisionId);
+      return fault(error);
     }
-    return reply;
   };
+}
+
+/** Writes the reply and leaves the record; neither can fail the check. */
+function conclude(
+  ports: DecidePorts,
+  policy: ActivePolicy,
+  call: CheckCall,
+  progress: Progress,
+  made: Decision,
+  decisionId: string,
+): CheckReply {
+  let decision = made;
+  let reply: CheckReply;
+  try {
+    reply = ports.responses.write(decision, decisionId, progress.headerToRemove);
+  } catch (error) {
+    ports.onFault(error, decisionId);
+    decision = refuse("internal", "internal error");
+    reply = ports.responses.write(decision, decisionId);
+  }
+  try {
+    ports.record({
+      decisionId,
+      decision,
+      call,
+      request: progress.request,
+      identity: progress.identity,
+      policy,
+      input: progress.input,
+      resultSet: progress.resultSet,
+      identityMs: progress.identityMs,
+      evaluationMs: progress.evaluationMs,
+      totalMs: ports.clock.monotonicMs() - call.receivedMs,
+    });
+  } catch (error) {
+    // Audit and metrics can neither change nor delay a decision.
+    ports.onFault(error, decisionId);
+  }
+  return reply;
 }
 
 function decide(
@@ -105,16 +134,33 @@ function decide(
   bytes: Uint8Array,
   call: CheckCall,
   progress: Progress,
-): Decision {
+): Decision | Promise<Decision> {
   const read = readCheckRequest(bytes, ports.readOptions);
   if (!read.ok) return refuse("request_unreadable", "grpc: error unmarshalling request: not a valid CheckRequest");
   const request = read.value;
   progress.request = request;
 
-  const identity = claimedIdentity(request.sourcePrincipal);
-  progress.identity = identity;
+  const startMs = ports.clock.monotonicMs();
+  const resolved = ports.resolve(request, ports.clock.unixMs());
+  const go = (resolution: Resolution): Decision => {
+    progress.identity = resolution.identity;
+    progress.identityMs = ports.clock.monotonicMs() - startMs;
+    progress.headerToRemove = resolution.headerToRemove;
+    if (resolution.refusal !== undefined) return refuse(resolution.refusal.code, resolution.refusal.detail);
+    return evaluate(ports, policy, request, resolution.identity, call, progress);
+  };
+  return resolved instanceof Promise ? resolved.then(go) : go(resolved);
+}
 
-  const input = writeInput(request, ports.withIdentity === false ? undefined : JSON.stringify(identity), ports.input);
+function evaluate(
+  ports: DecidePorts,
+  policy: ActivePolicy,
+  request: CheckRequest,
+  identity: Identity,
+  call: CheckCall,
+  progress: Progress,
+): Decision {
+  const input = writeInput(request, ports.withIdentity === false ? undefined : identity.json, ports.input);
   if (!input.ok) return refuse("request_malformed", input.detail ?? "malformed request");
 
   progress.input = input.value;

@@ -1,6 +1,8 @@
 // The closed set of reason codes, and the only table from a code to its outcome and statuses.
 // The same string is the metric label, the audit field, the dynamic metadata and the test's assertion.
 
+import { IDENTITY_OUTCOMES } from "./identity-outcomes.ts";
+
 /** What a decision comes to: the caller may pass, the caller may not, or we could not tell (and so it may not). */
 export type Outcome = "allow" | "deny" | "error";
 
@@ -13,7 +15,7 @@ interface OutcomeRow {
 }
 
 /**
- * Every reason code. Statuses: policy 403, unreadable request 400, our fault or overload 503.
+ * Every reason code. Statuses: policy 403, credential 401, unreadable request 400, our fault or overload 503.
  * gRPC codes are those that opa-envoy-plugin 1.19.1 answers in the same situation, where it has one.
  */
 export const OUTCOMES = {
@@ -31,6 +33,7 @@ export const OUTCOMES = {
     http: 400,
     meaning: "the CheckRequest is not a valid protobuf message, or a string in it is not UTF-8",
   },
+  ...IDENTITY_OUTCOMES,
   policy_undefined: { outcome: "error", grpc: 2, http: 503, meaning: "the entrypoint has no value for this input" },
   policy_result_type: {
     outcome: "error",

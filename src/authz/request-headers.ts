@@ -1,7 +1,8 @@
-// Headers and other string maps of a CheckRequest, found by name without decoding the rest.
+// Headers, other string maps and metadata of a CheckRequest, found by name without decoding the rest.
 // SPEC: of a map's equal keys the last counts; lines of `header_map` with one name are joined with "," as Envoy does.
 
-import { findAll, findField, type Range, readText } from "./message-range.ts";
+import { WireReader, WireType } from "../base/protobuf-wire.ts";
+import { ABSENT, findAll, findField, type Range, readText } from "./message-range.ts";
 
 /** The string map whose entries stand in `range` as field `number`. */
 export class StringMap {
@@ -54,6 +55,45 @@ export function readHeaderMap(bytes: Buffer, headerMap: Range): ReadonlyMap<stri
 /** SPEC: Envoy writes `!` for what is not UTF-8 when it puts a header value into a string field. */
 function sanitize(bytes: Buffer, range: Range): string {
   return readText(bytes, range).replaceAll("\ufffd", "!");
+}
+
+/**
+ * The value of the entry `key` in a message's map with field number 1, as `Metadata.filter_metadata` and `Struct.fields` have;
+ * `key` is compared as UTF-8.
+ */
+export function findEntry(bytes: Buffer, range: Range, key: string): Range {
+  const wanted = Buffer.from(key, "utf8");
+  // SPEC: of equal keys the last counts.
+  const entry = findAll(bytes, range, 1).findLast((candidate) => {
+    const { start, end } = findField(bytes, candidate, 1);
+    return start < 0 ? wanted.length === 0 : wanted.equals(bytes.subarray(start, end));
+  });
+  return entry === undefined ? ABSENT : findField(bytes, entry, 2);
+}
+
+const NUMBER_TAG = (2 << 3) | WireType.fixed64;
+const STRING_TAG = (3 << 3) | WireType.bytes;
+const BOOL_TAG = (4 << 3) | WireType.varint;
+
+/** A google.protobuf.Value that is text, a finite number or a boolean; of its kinds the last counts, as in any oneof. */
+export function readScalar(bytes: Buffer, range: Range): string | number | boolean | undefined {
+  let value: string | number | boolean | undefined;
+  const wire = new WireReader(bytes, Math.max(range.start, 0));
+  while (wire.pos < range.end) {
+    const tag = wire.readTag(range.end);
+    const start = wire.pos;
+    wire.skip(tag, range.end);
+    if (tag === STRING_TAG) {
+      const text = new WireReader(bytes, start);
+      text.readLength(range.end);
+      value = bytes.toString("utf8", text.pos, wire.pos);
+    } else if (tag === NUMBER_TAG) {
+      const number = bytes.readDoubleLE(start);
+      value = Number.isFinite(number) ? number : undefined;
+    } else if (tag === BOOL_TAG) value = (wire.low | wire.high) !== 0;
+    else if (tag >>> 3 <= 6) value = undefined;
+  }
+  return value;
 }
 
 function isText(bytes: Buffer, { start, end }: Range, text: string): boolean {

@@ -38,8 +38,8 @@ const PLACEHOLDER_ID = "0".repeat(DECISION_ID_LENGTH);
 
 /** Writes replies of one configuration. `decisionId` must be 36 ASCII characters, as a UUID is. */
 export interface ResponseWriter {
-  /** The reply that tells `decision`. */
-  write(decision: Decision, decisionId: string): CheckReply;
+  /** The reply that tells `decision`; a request that is let through loses the header `headerToRemove`. */
+  write(decision: Decision, decisionId: string, headerToRemove?: string): CheckReply;
 }
 
 /** Prepares the answers that do not depend on the request. */
@@ -47,30 +47,47 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
   const withReason = options.metadataReason !== false;
   const metadataField = (decisionId: string, reason: ReasonCode, metadata: RegoObject | undefined): FieldBytes =>
     dynamicMetadataField(decisionId, withReason ? reason : undefined, metadata);
-  const templates = new Map<ReasonCode, Template>();
-  const prebuilt = (reason: ReasonCode, fields: () => readonly FieldBytes[], decisionId: string): CheckReply => {
-    let template = templates.get(reason);
+  const templates = new Map<string, Template>();
+  const prebuilt = (
+    reason: ReasonCode,
+    fields: () => readonly FieldBytes[],
+    decisionId: string,
+    variant = "",
+  ): CheckReply => {
+    const name = variant === "" ? reason : `${reason} ${variant}`;
+    let template = templates.get(name);
     if (template === undefined) {
       template = toTemplate(message(...fields(), metadataField(PLACEHOLDER_ID, reason, undefined)));
-      templates.set(reason, template);
+      templates.set(name, template);
     }
     return { kind: "message", bytes: fillTemplate(template, decisionId) };
   };
   return {
-    write(decision, decisionId) {
+    write(decision, decisionId, headerToRemove) {
       const { reason, verdict } = decision;
       if (options.dryRun && !isAllow(decision)) {
         const metadata = verdict === undefined || verdict.plain ? undefined : verdict.dynamicMetadata;
-        if (metadata === undefined) return prebuilt(reason, DRY_RUN_FIELDS, decisionId);
-        return toReply(DRY_RUN_FIELDS(), metadataField(decisionId, reason, metadata));
+        const fields = () => passFields(headerToRemove);
+        if (metadata === undefined) return prebuilt(reason, fields, decisionId, headerToRemove);
+        return toReply(fields(), metadataField(decisionId, reason, metadata));
       }
       if (verdict !== undefined) {
-        if (verdict.plain) return prebuilt(reason, () => [statusField(OUTCOMES[reason].grpc, "")], decisionId);
-        return toReply(verdictFields(verdict), metadataField(decisionId, reason, verdict.dynamicMetadata));
+        if (verdict.plain) {
+          if (!verdict.allow) return prebuilt(reason, () => [statusField(OUTCOMES[reason].grpc, "")], decisionId);
+          const fields = () => (headerToRemove === undefined ? [statusField(0, "")] : passFields(headerToRemove));
+          return prebuilt(reason, fields, decisionId, headerToRemove);
+        }
+        return toReply(
+          verdictFields(verdict, headerToRemove),
+          metadataField(decisionId, reason, verdict.dynamicMetadata),
+        );
       }
       if (reason === "request_malformed") {
         const metadata = withReason ? metadataField(decisionId, reason, undefined) : NO_METADATA;
         return toReply(malformedFields(decision), metadata);
+      }
+      if (OUTCOMES[reason].outcome === "deny") {
+        return prebuilt(reason, () => refusalFields(decision, DENIED_RESPONSE), decisionId);
       }
       if (options.onError === "grpc_error") {
         return { kind: "status", code: OUTCOMES[reason].grpc, message: decision.detail };
@@ -83,16 +100,29 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
 
 const NO_METADATA: FieldBytes = new Uint8Array(0);
 
-const DRY_RUN_FIELDS = (): readonly FieldBytes[] => [statusField(0, ""), messageField(OK_RESPONSE)];
+/** The request goes on as it is, but for a header. */
+const passFields = (headerToRemove: string | undefined): readonly FieldBytes[] => [
+  statusField(0, ""),
+  messageField(OK_RESPONSE, ...removals(headerToRemove)),
+];
+
+const removals = (headerToRemove: string | undefined): readonly FieldBytes[] =>
+  headerToRemove === undefined ? [] : [presentStringField(5, headerToRemove)];
 
 const toReply = (fields: readonly FieldBytes[], metadata: FieldBytes): CheckReply => ({
   kind: "message",
   bytes: message(...fields, metadata),
 });
 
-function verdictFields(verdict: Exclude<Verdict, { readonly plain: true }>): readonly FieldBytes[] {
+function verdictFields(
+  verdict: Exclude<Verdict, { readonly plain: true }>,
+  headerToRemove: string | undefined,
+): readonly FieldBytes[] {
+  // Envoy removes after it has set: a header that the policy sets anew is replaced by that alone.
+  const lost = ({ headers }: AllowVerdict): string | undefined =>
+    headers.some(({ key }) => key.toLowerCase() === headerToRemove) ? undefined : headerToRemove;
   return verdict.allow
-    ? [statusField(0, ""), messageField(OK_RESPONSE, fieldList(okFields(verdict)))]
+    ? [statusField(0, ""), messageField(OK_RESPONSE, fieldList([...okFields(verdict), ...removals(lost(verdict))]))]
     : [statusField(OUTCOMES.policy_denied.grpc, ""), messageField(DENIED_RESPONSE, fieldList(deniedFields(verdict)))];
 }
 
@@ -117,9 +147,13 @@ const malformedFields = (refusal: Refusal): readonly FieldBytes[] => {
   return [statusField(grpc, sentence), messageField(DENIED_RESPONSE, ...denied)];
 };
 
+/** SPEC: RFC 9110 §11.6.1: a 401 says what would be accepted; RFC 6750 §3 how. There is no such name for a certificate. */
+const CHALLENGE: Header = { key: "www-authenticate", value: 'Bearer error="invalid_token"' };
+
 const refusalFields = (refusal: Refusal, field: number): readonly FieldBytes[] => {
   const { grpc, http } = OUTCOMES[refusal.reason];
-  const denied = deniedFields({ headers: [], body: "", httpStatus: http });
+  const headers = refusal.reason.startsWith("jwt_") ? [CHALLENGE] : [];
+  const denied = deniedFields({ headers, body: "", httpStatus: http });
   return [statusField(grpc, refusal.reason), messageField(field, ...denied)];
 };
 

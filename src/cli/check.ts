@@ -2,11 +2,14 @@
 
 import { readFile } from "node:fs/promises";
 import { askLocally, createHandler, loadDecisionParts } from "../app-decide.ts";
+import { startIdentity } from "../app-identity.ts";
 import type { DecisionRecord } from "../authz/decide.ts";
 import { OUTCOMES } from "../authz/outcome.ts";
 import { systemClock } from "../base/clock.ts";
+import { systemTimers } from "../base/timers.ts";
 import { createUuidV7 } from "../base/uuid-v7.ts";
 import type { Settings } from "../config/settings.ts";
+import { silentLog } from "../telemetry/log.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { toCheckReport } from "./check-report.ts";
 import { readCheckFile, toCheckRequest } from "./check-request.ts";
@@ -89,10 +92,13 @@ async function decideOnce(
   const clock = systemClock;
   const loaded = await loadDecisionParts(settings, clock);
   if (!loaded.ok) return loaded;
+  const started = await startIdentity(settings, { clock, timers: systemTimers, log: silentLog });
+  if (!started.ok) return started;
   let record: DecisionRecord | undefined;
   let fault: unknown;
   const handler = createHandler(loaded.parts, {
     clock,
+    resolve: started.identity.resolve,
     newDecisionId: createUuidV7(clock),
     record: (made) => {
       record = made;
@@ -102,6 +108,7 @@ async function decideOnce(
     },
   });
   await askLocally(handler, bytes, clock);
+  started.identity.close();
   if (fault !== undefined) throw fault;
   if (record === undefined) throw new Error("the check left no record");
   return { ok: true, record };

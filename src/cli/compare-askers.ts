@@ -4,6 +4,7 @@ import { askLocally, createHandler } from "../app-decide.ts";
 import { loadRules } from "../app-rules.ts";
 import { systemClock } from "../base/clock.ts";
 import { Client, credentials, Metadata, type ServiceError, status } from "../base/grpc.ts";
+import { systemTimers } from "../base/timers.ts";
 import { createUuidV7 } from "../base/uuid-v7.ts";
 import type { Settings } from "../config/settings.ts";
 import { CHECK_PATH } from "../server/listener.ts";
@@ -62,11 +63,12 @@ export function createServerAsker(address: string): Asker {
 /** Decides in this process, by the policy of these settings. */
 export async function createLocalAsker(settings: Settings): Promise<OpenedAsker> {
   const clock = systemClock;
-  const loaded = await loadRules(settings, { clock, log: silentLog });
+  const loaded = await loadRules(settings, { clock, timers: systemTimers, log: silentLog });
   if (!loaded.ok) return loaded;
   let fault: unknown;
   const handler = createHandler(loaded.rules, {
     clock,
+    resolve: loaded.rules.identity.resolve,
     newDecisionId: createUuidV7(clock),
     record: () => undefined,
     onFault: (error) => {
@@ -74,12 +76,12 @@ export async function createLocalAsker(settings: Settings): Promise<OpenedAsker>
     },
   });
   const ask = async (request: Uint8Array): Promise<Answer> => {
-    const reply = askLocally(handler, request, clock);
+    const reply = await askLocally(handler, request, clock);
     if (fault !== undefined) throw fault;
     if (reply.kind === "status") return toErrorAnswer(reply.code);
     const answer = readAnswer(reply.bytes);
     if (answer === undefined) throw new Error("our own answer cannot be read");
     return answer;
   };
-  return { ok: true, asker: { ask, close: () => undefined } };
+  return { ok: true, asker: { ask, close: () => loaded.rules.identity.close() } };
 }

@@ -3,7 +3,7 @@
 // `identity-problems.ts`.
 
 import { duration, type Field, flag, integer, oneOf, text } from "./field.ts";
-import { headerName, metadataKey, spiffeId, workloadApiAddress } from "./identity-kinds.ts";
+import { headerName, metadataKey, spiffeId, trustDomain, workloadApiAddress } from "./identity-kinds.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -17,6 +17,14 @@ export const IDENTITY_FIELDS = {
     parse: workloadApiAddress,
     kind: "`unix:///path` or `tcp://IP:port`",
     doc: "address of the SPIFFE Workload API (SPIRE's agent) that gives trust bundles and svidgate's own X.509-SVID; without trust domains below, every trust domain that it gives is trusted",
+  },
+  ownTrustDomain: {
+    key: "svidgate.identity.trust_domain",
+    live: true,
+    fallback: undefined,
+    parse: trustDomain,
+    kind: "trust domain",
+    doc: "svidgate's own trust domain: workloads of others are `federated`, and their tokens keep fewer claims; not set: that of svidgate's own SVID, else the only one of `trust_domains`",
   },
   identityOnInvalid: {
     key: "svidgate.identity.on_invalid",

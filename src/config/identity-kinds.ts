@@ -25,6 +25,13 @@ export const trustDomainNames: NameKind = {
   expected: "a trust domain: 1 to 255 of a-z, 0-9, dot, dash and underscore, without spiffe://",
 };
 
+/** One trust domain. */
+export const trustDomain: FieldParser<string> = matching(
+  `^${TRUST_DOMAIN}$`,
+  trustDomainNames.expected,
+  (text) => text,
+);
+
 /** The names of workload attributes. */
 export const attributeNames: NameKind = {
   placeholder: "NAME",

@@ -1,6 +1,6 @@
 // What the fields of identity mean together: trust domains, whether JWT-SVIDs are read, and combinations that cannot be meant.
 
-import type { Config } from "./fields.ts";
+import { type Config, FIELDS, type FieldName } from "./fields.ts";
 import type { MetadataKey } from "./identity-kinds.ts";
 import { type TrustDomainSettings, toTrustDomains } from "./trust-domains.ts";
 
@@ -13,6 +13,10 @@ export interface IdentitySettings {
   readonly jwtEnabled: boolean;
   readonly attributeMetadata: ReadonlyMap<string, MetadataKey>;
 }
+
+/** The fields that identity is made of: a change of one of them makes it anew. */
+export const isIdentityField = (name: FieldName): boolean =>
+  FIELDS[name].key.startsWith("svidgate.identity.") || name === "stateDir";
 
 /** Combines the fields; problems and notes are one sentence each. */
 export function resolveIdentity(config: Config, problems: string[], notes: string[]): IdentitySettings {

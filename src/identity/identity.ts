@@ -1,18 +1,45 @@
-// What is known about the caller. Verification is not built yet: Envoy's word about the caller is a claim, and a claim
-// stands only under `unverified`, where no policy takes it for a proof by accident.
+// What one request's credentials come to: who calls, who says so, and until when. The text of `input.identity` is made in
+// identity-text.ts; which credential speaks is decided in resolve.ts.
 
-/** `input.identity`. */
+import type { IdentityCode } from "./codes.ts";
+
+/** Who verified the caller: svidgate itself, Envoy (taken at its word, as configured), or nobody. */
+export type VerifiedBy = "pdp" | "envoy" | "none";
+
+/** What says who calls. */
+export type CredentialSource = "certificate" | "principal" | "token" | "none";
+
+/** The outcome of a resolution. */
 export interface Identity {
-  readonly authenticated: false;
-  /** What somebody said about the caller; absent when nobody said anything. */
-  readonly unverified?: {
-    /** `attributes.source.principal`, verbatim: first URI SAN, else DNS SAN, else Subject of the peer certificate. */
-    readonly principal: string;
-  };
+  /** `input.identity`, JSON text. */
+  readonly json: string;
+  readonly verifiedBy: VerifiedBy;
+  /** The credential that speaks; for an invalid one, the one that is invalid. */
+  readonly source: CredentialSource;
+  /** The verified SPIFFE ID; never set unless `verifiedBy` is `pdp` or `envoy`. */
+  readonly spiffeId?: string;
+  /** Why there is no verified ID although a credential was presented. */
+  readonly error?: IdentityCode;
+  /** `attributes.source.principal`, verbatim and unverified; absent when Envoy said nothing. */
+  readonly claimed?: string;
+  /** When whatever was decided by this identity must be asked anew; absent when nothing was proven. */
+  readonly notAfterUnixMs?: number;
+  /** The facts of the credential that the audit event keeps. */
+  readonly credential?: CredentialFacts;
+  /** The verified peer of the connection, when another credential speaks. */
+  readonly peerSpiffeId?: string;
 }
 
-const NOBODY: Identity = { authenticated: false };
-
-/** The identity of a caller of whom only Envoy's `source.principal` is known; empty means that there is none. */
-export const claimedIdentity = (principal: string): Identity =>
-  principal === "" ? NOBODY : { authenticated: false, unverified: { principal } };
+/** What an audit event says of a verified credential: enough to find it again, nothing that could be presented. */
+export interface CredentialFacts {
+  readonly type: "x509-svid" | "jwt-svid";
+  readonly notAfterUnixMs?: number | undefined;
+  readonly lifetimeSeconds?: number | undefined;
+  readonly fingerprintSha256?: string | undefined;
+  readonly serial?: string | undefined;
+  readonly issuer?: string | undefined;
+  /** `jti`. */
+  readonly tokenId?: string | undefined;
+  readonly keyId?: string | undefined;
+  readonly bundleGeneration?: number | undefined;
+}

@@ -35,7 +35,7 @@ export interface JwtSvid {
   /** The ID of the key that made the signature. */
   readonly keyId: string;
   readonly algorithm: JwsAlgorithm;
-  /** As far as the trust domain may speak; see {@link JwtSvidOptions.fullClaimsFor}. */
+  /** As far as the trust domain may speak; see {@link JwtSvidOptions.keepsAllClaimsOf}. */
   readonly claims: ReadonlyMap<string, JsonValue>;
   /** Of the trust bundle that holds the key. */
   readonly bundleGeneration: number;
@@ -52,8 +52,8 @@ export interface JwtSvidRules {
   readonly maxLifetimeMs?: number;
   /** Whether a token without `kid` is refused (default), or tried on at most four keys. */
   readonly requireKeyId?: boolean;
-  /** Trust domains whose claims are all passed on; of others only `sub`, `aud`, `exp`, `iat`, `nbf`, `jti` and `iss`. */
-  readonly fullClaimsFor?: readonly string[];
+  /** Whether all claims of a trust domain's tokens are passed on (svidgate's own); of others only `sub`, `aud`, `exp`, `iat`, `nbf`, `jti` and `iss`. */
+  keepsAllClaimsOf?(trustDomain: string): boolean;
   /** Names of further claims that are passed on for every trust domain. */
   readonly foreignClaims?: readonly string[];
 }
@@ -154,7 +154,7 @@ async function verifyWithAny(
 
 function toJwtSvid(svid: UnverifiedJwtSvid, keyId: string, held: HeldBundle, rules: JwtSvidRules): JwtSvid {
   const { spiffeId, audience, expiresUnixMs, issuedUnixMs, notBeforeUnixMs, tokenId, issuer, algorithm } = svid;
-  const isOwn = rules.fullClaimsFor?.includes(spiffeId.trustDomain) ?? false;
+  const isOwn = rules.keepsAllClaimsOf?.(spiffeId.trustDomain) ?? false;
   return Object.freeze({
     spiffeId,
     audience,

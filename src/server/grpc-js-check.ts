@@ -1,6 +1,7 @@
-// Check as grpc-js calls it: one synchronous run of the handler from bytes to bytes, whatever the handler does.
+// Check as grpc-js calls it: one synchronous run of the handler from bytes to bytes where the handler needs no promise, and in
+// any case exactly one answer, whatever the handler does.
 
-import type { CheckHandler } from "../authz/check-handler.ts";
+import type { CheckHandler, CheckReply } from "../authz/check-handler.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ServerUnaryCall, type sendUnaryData, status } from "../base/grpc.ts";
 import { createUnverifiedPeer, type Peer } from "./peer.ts";
@@ -33,6 +34,20 @@ export function createCheckMethod({ handler, clock, peerOf, onRefused, onFault }
       reply({ code: status.UNAUTHENTICATED, details: refusal });
       return onRefused(connection);
     }
+    const tell = (answer: CheckReply): void => {
+      if (answer.kind === "message") {
+        reply(null, answer.bytes);
+        return;
+      }
+      // OK without a message would be read as an empty CheckResponse, which some clients take for an allow.
+      if (answer.code === status.OK) throw new Error("the handler answered status OK without a message");
+      reply({ code: answer.code, details: toWellFormed(answer.message) });
+    };
+    const failed = (error: unknown): void => {
+      // SECURITY: the text of a fault may hold parts of the request; it goes to the log, not to the peer.
+      onFault(error);
+      reply(INTERNAL);
+    };
     try {
       const answer = handler(call.request, {
         deadlineMs: toMonotonicMs(call.getDeadline(), receivedMs),
@@ -41,14 +56,10 @@ export function createCheckMethod({ handler, clock, peerOf, onRefused, onFault }
         cancelled: () => call.cancelled,
         metadata: (name) => call.metadata.get(name)[0]?.toString(),
       });
-      if (answer.kind === "message") return reply(null, answer.bytes);
-      // OK without a message would be read as an empty CheckResponse, which some clients take for an allow.
-      if (answer.code === status.OK) throw new Error("the handler answered status OK without a message");
-      return reply({ code: answer.code, details: toWellFormed(answer.message) });
+      if (answer instanceof Promise) answer.then(tell).catch(failed);
+      else tell(answer);
     } catch (error) {
-      // SECURITY: the text of a fault may hold parts of the request; it goes to the log, not to the peer.
-      onFault(error);
-      return reply(INTERNAL);
+      failed(error);
     }
   };
 }

@@ -2,6 +2,8 @@
 // `docs/metrics.md` is written from this table and a test compares the two; Prometheus sees the same help texts.
 // INVARIANT: a label's values are a closed list here or chosen by configuration or build, never by a request.
 
+import { IDENTITY_CATALOGUE } from "./identity-catalogue.ts";
+
 /** The values a label can take: a list, or a sentence that names the closed set it comes from. */
 export type LabelValues = readonly string[] | { readonly from: string };
 
@@ -35,6 +37,7 @@ export const REFUSAL_REASONS = [
   "client_certificate_invalid",
   "client_certificate_expired",
   "client_not_allowed",
+  "no_client_bundle",
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
@@ -68,6 +71,7 @@ export const CATALOGUE = {
     labels: {},
     bucketsSeconds: EVALUATION_BUCKETS,
   },
+  ...IDENTITY_CATALOGUE,
   svidgate_dry_run_would_deny_total: {
     type: "counter",
     help: "Requests that dry run let pass although the decision was not an allow, by reason code.",

@@ -12,6 +12,7 @@ import {
 } from "./catalogue.ts";
 import { createDurationHistogram } from "./duration-histogram.ts";
 import { createExposition, type MetricReaders } from "./exposition.ts";
+import { createIdentityMetrics, type IdentityCounts, type IdentityMetrics } from "./identity-metrics.ts";
 
 /** The audit trail's own counters, as the exposition needs them. */
 export interface AuditCounts {
@@ -45,6 +46,8 @@ export interface MetricsPorts {
   /** Undefined while no policy is active. */
   policy(): ActivePolicy | undefined;
   audit(): AuditCounts;
+  /** Undefined while nothing verifies credentials. */
+  identity?(): IdentityCounts | undefined;
   /** Undefined while tracing is off: the counters are then 0. */
   spans?(): SpanCounts | undefined;
 }
@@ -73,6 +76,8 @@ export interface Metrics {
   wouldDeny(reason: string): void;
   policyReloaded(result: ReloadResult): void;
   tlsReloaded(result: ReloadResult): void;
+  /** Counters of identity. */
+  readonly identity: Omit<IdentityMetrics, "readers">;
   /** The exposition in Prometheus' text format. */
   text(): Promise<string>;
   /** `Content-Type` of `text()`. */
@@ -106,7 +111,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   );
   const evaluations = createDurationHistogram(CATALOGUE.svidgate_evaluation_duration_seconds.bucketsSeconds, 1);
 
+  const identity = createIdentityMetrics(() => ports.identity?.());
   const readers: MetricReaders = {
+    ...identity.readers,
     svidgate_decisions_total: () => pairs.map((labels, slot) => ({ labels, value: decisions[slot] ?? 0 })),
     svidgate_dry_run_would_deny_total: () =>
       dryRunReasons.map((reason, slot) => ({ labels: { reason }, value: dryRun[slot] ?? 0 })),
@@ -184,6 +191,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     tlsReloaded: (result) => {
       tlsReloads[result]++;
     },
+    identity,
     text: exposition.text,
     contentType: exposition.contentType,
   };

@@ -4,9 +4,21 @@ import type { CheckCall, CheckHandler, CheckReply } from "../../src/authz/check-
 import { createCheckHandler, type DecidePorts, type DecisionRecord } from "../../src/authz/decide.ts";
 import { createResponseWriter, type ResponseOptions } from "../../src/authz/response.ts";
 import { createUuidV7 } from "../../src/base/uuid-v7.ts";
+import { createResolver } from "../../src/identity/resolve.ts";
+import type { ResolverParts } from "../../src/identity/resolver-parts.ts";
 import type { ActivePolicy } from "../../src/policy/active-policy.ts";
 import { loadActivePolicy } from "../../src/policy/load.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
+
+/** What holds without trust bundles: Envoy's word is a claim, and nobody is refused for it. */
+export const UNVERIFIED: ResolverParts = {
+  trust: undefined,
+  trustEnvoyPrincipal: false,
+  onInvalid: "deny",
+  attributes: undefined,
+  denyList: () => undefined,
+  ownTrustDomain: () => undefined,
+};
 
 /** Loads the policy of these files. Throws with the problems when there is none. */
 export async function activePolicy(paths: readonly string[], clock = createManualClock()): Promise<ActivePolicy> {
@@ -30,7 +42,9 @@ export interface InProcess {
   readonly records: DecisionRecord[];
   readonly faults: unknown[];
   readonly clock: ManualClock;
+  /** A check that needs no promise; throws for one that does. */
   check(request: Uint8Array, call?: Partial<CheckCall>): CheckReply;
+  checkAsync(request: Uint8Array, call?: Partial<CheckCall>): Promise<CheckReply>;
 }
 
 /** A handler over a policy; ports can be replaced. */
@@ -45,6 +59,7 @@ export function inProcess(
   const handler = createCheckHandler({
     clock,
     activePolicy: () => policy,
+    resolve: createResolver(UNVERIFIED),
     readOptions: {},
     input: {},
     verdict: {},
@@ -54,18 +69,24 @@ export function inProcess(
     onFault: (error) => void faults.push(error),
     ...ports,
   });
+  const ask = (request: Uint8Array, call?: Partial<CheckCall>) =>
+    handler(request, {
+      deadlineMs: Number.POSITIVE_INFINITY,
+      receivedMs: clock.monotonicMs(),
+      pep: { address: "127.0.0.1", verified: false },
+      cancelled: () => false,
+      ...call,
+    });
   return {
     handler,
     records,
     faults,
     clock,
-    check: (request, call) =>
-      handler(request, {
-        deadlineMs: Number.POSITIVE_INFINITY,
-        receivedMs: clock.monotonicMs(),
-        pep: { address: "127.0.0.1", verified: false },
-        cancelled: () => false,
-        ...call,
-      }),
+    check: (request, call) => {
+      const reply = ask(request, call);
+      if (reply instanceof Promise) throw new Error("this check is decided later");
+      return reply;
+    },
+    checkAsync: async (request, call) => ask(request, call),
   };
 }

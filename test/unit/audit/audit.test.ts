@@ -17,6 +17,7 @@ const facts: DecisionFacts = {
   reason: "policy_allowed",
   enforced: true,
   identitySource: "none",
+  verifiedBy: "none",
   identityUs: 1,
   evaluationUs: 2,
   totalUs: 3,

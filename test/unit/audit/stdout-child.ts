@@ -22,6 +22,7 @@ for (let i = 0; i < Number(events); i++) {
     reason: "policy_allowed",
     enforced: true,
     identitySource: "none",
+    verifiedBy: "none",
     identityUs: 0,
     evaluationUs: 0,
     totalUs: 0,

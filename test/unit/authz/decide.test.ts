@@ -143,12 +143,14 @@ it("gives every decision an id of its own", () => {
   assert.equal(new Set(world.records.map(({ decisionId }) => decisionId)).size, 1000);
 });
 
+const NOBODY = { authenticated: false, verified_by: "none", credential: { type: "none" } };
+
 it("shows the caller's principal as a claim, under `unverified` alone", async () => {
   const echo = await activePolicy([join(VECTORS, "echo.rego")]);
   const world = inProcess(echo);
   for (const [source, identity] of [
-    [{ principal: "spiffe://a/b" }, { authenticated: false, unverified: { principal: "spiffe://a/b" } }],
-    [{}, { authenticated: false }],
+    [{ principal: "spiffe://a/b" }, { ...NOBODY, unverified: { principal: "spiffe://a/b" } }],
+    [{}, NOBODY],
   ] as const) {
     const reply = world.check(encodeCheckRequest({ attributes: { source, request: { http: { path: "/" } } } }));
     assert.ok(reply.kind === "message");

@@ -1,0 +1,65 @@
+// `identity` of `GET /status`: what callers are verified against and how fresh that is. Nothing of callers, no keys.
+
+import type { RunningIdentity } from "./app-identity.ts";
+
+/** The section; `trust_domains` is empty where nothing is verified. */
+export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): unknown {
+  const { settings, bundles, workloadApi, certificates, tokens, denyList } = identity;
+  return {
+    verifies: bundles !== undefined,
+    ready: identity.ready,
+    on_invalid: settings.identityOnInvalid,
+    trust_envoy_principal: settings.trustEnvoyPrincipal,
+    state_epoch: identity.stateEpoch,
+    trust_domains: (bundles?.list(nowUnixMs) ?? []).map((domain) => ({
+      trust_domain: domain.trustDomain,
+      state: domain.state,
+      source: domain.source,
+      generation: domain.generation ?? null,
+      sequence: domain.sequence?.toString() ?? null,
+      age_seconds: domain.ageSeconds === undefined ? null : Math.floor(domain.ageSeconds),
+      last_success: toTime(domain.lastSuccessUnixMs),
+      refresh_hint_seconds: domain.refreshHintSeconds ?? null,
+      x509_authorities: domain.x509Authorities,
+      jwt_authorities: domain.jwtAuthorities,
+      ignored: domain.ignored,
+      problem: domain.problem ?? null,
+    })),
+    workload_api: workloadApi === undefined ? null : toWorkloadApiStatus(workloadApi.status()),
+    jwt_svid: tokens === undefined ? null : { audiences: settings.jwtAudiences, forward: settings.jwtForward },
+    deny_list: denyList === undefined ? null : toDenyListStatus(denyList.status()),
+    caches: { certificates: certificates?.stats() ?? null, tokens: tokens?.stats() ?? null },
+  };
+}
+
+type WorkloadApiStatus = ReturnType<NonNullable<RunningIdentity["workloadApi"]>["status"]>;
+type DenyListStatus = ReturnType<NonNullable<RunningIdentity["denyList"]>["status"]>;
+
+const toWorkloadApiStatus = ({ socket, streams, ownSvid }: WorkloadApiStatus): unknown => ({
+  socket,
+  own_svid:
+    ownSvid === undefined
+      ? null
+      : {
+          spiffe_id: ownSvid.spiffeId,
+          not_before: toTime(ownSvid.notBeforeUnixMs),
+          not_after: toTime(ownSvid.notAfterUnixMs),
+        },
+  streams: streams.map((stream) => ({
+    stream: stream.name,
+    state: stream.state,
+    last_message: toTime(stream.lastMessageUnixMs),
+    attempts: stream.attempts,
+    problem: stream.problem ?? null,
+  })),
+});
+
+const toDenyListStatus = (status: DenyListStatus): unknown => ({
+  entries: status.entries,
+  generation: status.generation,
+  applied: toTime(status.appliedUnixMs),
+  problem: status.problem ?? null,
+});
+
+const toTime = (unixMs: number | undefined): string | null =>
+  unixMs === undefined ? null : new Date(unixMs).toISOString();

@@ -1,0 +1,53 @@
+// What is asked of a credential whose signature holds: that its ID is a workload's, that its trust domain's bundle is not stale,
+// and that it lives neither too long nor too short. SPEC: these are configuration, not the SPIFFE standards.
+
+import { fail, ok, type Result } from "../base/result.ts";
+import type { SpiffeId } from "./spiffe-id.ts";
+
+/** What a trust domain asks of its credentials. */
+export interface TrustDomainRules {
+  /** A certificate that lives longer than this is a long-lived secret and proves nothing; undefined for no limit. */
+  readonly maxLifetimeMs: number | undefined;
+  /** A credential with less than this left is refused: what it opens may outlive it. */
+  readonly minRemainingMs: number;
+}
+
+/** The rules of a trust domain that has none of its own. */
+export const DEFAULT_RULES: TrustDomainRules = { maxLifetimeMs: undefined, minRemainingMs: 0 };
+
+export type CredentialRuleCode =
+  | "spiffe_id_reserved"
+  | "bundle_stale"
+  | "credential_long_lived"
+  | "credential_expiring";
+
+/** The dates that the rules count with. */
+export interface CredentialDates {
+  readonly notBeforeUnixMs: number | undefined;
+  readonly notAfterUnixMs: number;
+}
+
+/** SPEC: SPIRE keeps `/spire/…` for its servers and agents, which call no workload. */
+export const isReserved = ({ path }: SpiffeId): boolean => path === "/spire" || path.startsWith("/spire/");
+
+/** Holds a credential against the rules. `limitLifetime` is for certificates: a token has a limit of its own. */
+export function checkCredential(
+  id: SpiffeId,
+  dates: CredentialDates,
+  rules: TrustDomainRules,
+  bundleState: "fresh" | "stale" | "absent",
+  nowUnixMs: number,
+  limitLifetime: boolean,
+): Result<undefined, CredentialRuleCode> {
+  if (isReserved(id)) return fail("spiffe_id_reserved", "an ID of SPIRE itself, not of a workload");
+  if (bundleState !== "fresh") return fail("bundle_stale", `the trust bundle of ${id.trustDomain} is too old`);
+  const { notBeforeUnixMs, notAfterUnixMs } = dates;
+  const { maxLifetimeMs, minRemainingMs } = rules;
+  if (limitLifetime && maxLifetimeMs !== undefined && notAfterUnixMs - (notBeforeUnixMs ?? 0) > maxLifetimeMs) {
+    return fail("credential_long_lived", `lives longer than max_lifetime of ${id.trustDomain} allows`);
+  }
+  if (notAfterUnixMs - nowUnixMs < minRemainingMs) {
+    return fail("credential_expiring", `ends sooner than min_remaining of ${id.trustDomain} allows`);
+  }
+  return ok(undefined);
+}

@@ -1,0 +1,254 @@
+// Which credential of a request speaks, and for whom: the certificate of the connection, the token of the request, Envoy's word.
+// The order: certificate, token, agreement of the two, deny list. One function, one result; nothing that fails falls through
+// to something weaker. SECURITY: only what was verified here is authenticated; docs/identity.md says what is trusted from whom.
+
+import type { IdentityCode } from "./codes.ts";
+import { certificateFacts, certificateSubject, tokenFacts, tokenSubject } from "./credential-facts.ts";
+import { checkCredential, DEFAULT_RULES, type TrustDomainRules } from "./credential-rules.ts";
+import type { DenySubject } from "./deny-list.ts";
+import type { Identity } from "./identity.ts";
+import {
+  type BundleView,
+  issuedAt,
+  type ProvenCaller,
+  toPromotedJson,
+  toProvenJson,
+  toUnprovenJson,
+} from "./identity-text.ts";
+import type { JwtSvid } from "./jwt-svid.ts";
+import type { VerifiedCertificate } from "./known-certificates.ts";
+import { findRequestToken } from "./request-token.ts";
+import type { RequestCredentials, Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
+import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
+
+/** Codes that refuse whatever `on_invalid` says: a revoked credential, and one that could not be looked at. */
+const ALWAYS_REFUSED: ReadonlySet<IdentityCode> = new Set(["revoked", "overloaded"]);
+
+/** Builds the function that resolves by these parts. */
+export function createResolver(parts: ResolverParts): Resolve {
+  const { trust } = parts;
+
+  const refuse = (
+    request: RequestCredentials,
+    source: Identity["source"],
+    code: IdentityCode,
+    detail?: string,
+  ): Resolution => {
+    const { sourcePrincipal } = request;
+    const identity: Identity = {
+      json: toUnprovenJson(code, sourcePrincipal),
+      verifiedBy: "none",
+      source,
+      error: code,
+      ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
+    };
+    if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) return { identity };
+    return { identity, refusal: { code, detail: detail ?? code } };
+  };
+
+  /** A caller of whom nothing was proven: Envoy's word, or nobody. */
+  const unproven = (request: RequestCredentials, nowUnixMs: number): Resolution => {
+    const { sourcePrincipal } = request;
+    const id = sourcePrincipal === "" ? undefined : parseSpiffeId(sourcePrincipal);
+    if (id?.ok && isWorkloadId(id.value)) {
+      const denied = parts.denyList()?.find({ spiffeId: id.value, issuedUnixMs: nowUnixMs }, nowUnixMs);
+      if (denied !== undefined) return refuse(request, "principal", "revoked", denied.reason);
+      if (parts.trustEnvoyPrincipal) return promoted(request, id.value);
+    }
+    return {
+      identity: {
+        json: toUnprovenJson(undefined, sourcePrincipal),
+        verifiedBy: "none",
+        source: sourcePrincipal === "" ? "none" : "principal",
+        ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
+      },
+    };
+  };
+
+  const promoted = (request: RequestCredentials, id: SpiffeId): Resolution => ({
+    identity: {
+      json: toPromotedJson(id, isFederated(id), attributesOf(request, id, "envoy", undefined)),
+      verifiedBy: "envoy",
+      source: "principal",
+      spiffeId: id.id,
+      claimed: id.id,
+    },
+  });
+
+  const isFederated = (id: SpiffeId): boolean | undefined => {
+    const own = parts.ownTrustDomain();
+    return own === undefined ? undefined : id.trustDomain !== own;
+  };
+
+  const attributesOf = (
+    request: RequestCredentials,
+    spiffeId: SpiffeId,
+    verifiedBy: "pdp" | "envoy",
+    token: JwtSvid | undefined,
+  ): string | undefined =>
+    parts.attributes?.json({
+      spiffeId,
+      verifiedBy,
+      claims: token?.claims,
+      filterMetadata: (namespace, key) => request.filterMetadata(namespace, key),
+    });
+
+  if (trust === undefined) return unproven;
+  const { bundles, certificates, tokens, xfcc, gateways } = trust;
+
+  const viewOf = (trustDomain: string, nowUnixMs: number): BundleView | undefined => {
+    const held = bundles.find(trustDomain);
+    if (held === undefined) return undefined;
+    const state = bundles.state(trustDomain, nowUnixMs);
+    return { held, state, ageSeconds: bundles.ageSeconds(trustDomain, nowUnixMs) };
+  };
+
+  const rulesOf = (id: SpiffeId): TrustDomainRules => trust.rulesOf(id.trustDomain) ?? DEFAULT_RULES;
+
+  type Peer =
+    | { readonly ok: true; readonly certificate: VerifiedCertificate | undefined }
+    | { readonly ok: false; readonly code: IdentityCode; readonly detail?: string };
+
+  /** The certificate of the connection, verified, or why it is refused. */
+  const verifyPeer = (request: RequestCredentials, nowUnixMs: number): Peer => {
+    const { sourceCertificate, sourcePrincipal, destinationPrincipal } = request;
+    if (sourceCertificate === "") return { ok: true, certificate: undefined };
+    const header = xfcc === undefined ? undefined : request.header("x-forwarded-client-cert");
+    const forwarded = header === undefined ? undefined : xfcc?.read(header, sourceCertificate, destinationPrincipal);
+    if (forwarded?.ok === false) return forwarded;
+    const verified = certificates.verify(sourceCertificate, forwarded?.chain, nowUnixMs);
+    if (!verified.ok) {
+      const { code, detail } = verified;
+      return { ok: false, code: `x509_${code}`, ...(detail !== undefined && { detail }) };
+    }
+    const certificate = verified.value;
+    const { id } = certificate.spiffeId;
+    if (sourcePrincipal !== "" && sourcePrincipal !== id) {
+      return {
+        ok: false,
+        code: "x509_principal_mismatch",
+        detail: "certificate and source.principal name two callers",
+      };
+    }
+    if (forwarded?.uris.some((uri) => uri !== id)) {
+      return { ok: false, code: "xfcc_mismatch", detail: "certificate and x-forwarded-client-cert name two callers" };
+    }
+    const state = bundles.state(certificate.spiffeId.trustDomain, nowUnixMs);
+    const checked = checkCredential(
+      certificate.spiffeId,
+      certificate,
+      rulesOf(certificate.spiffeId),
+      state,
+      nowUnixMs,
+      true,
+    );
+    return checked.ok ? { ok: true, certificate } : checked;
+  };
+
+  const isDenied = (subject: DenySubject, nowUnixMs: number): string | undefined =>
+    parts.denyList()?.find(subject, nowUnixMs)?.reason;
+
+  /** Everything is verified: do the credentials agree, is none of them revoked, and who speaks? */
+  const conclude = (
+    request: RequestCredentials,
+    peer: VerifiedCertificate | undefined,
+    token: JwtSvid | undefined,
+    nowUnixMs: number,
+  ): Resolution => {
+    if (token !== undefined) {
+      const { spiffeId, expiresUnixMs } = token;
+      const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
+      const dates = { notBeforeUnixMs: issuedAt(token), notAfterUnixMs: expiresUnixMs };
+      const checked = checkCredential(spiffeId, dates, rulesOf(spiffeId), state, nowUnixMs, false);
+      if (!checked.ok) return refuse(request, "token", checked.code, checked.detail);
+    }
+    const forwards = token !== undefined && peer !== undefined && peer.spiffeId.id !== token.spiffeId.id;
+    const disagreement = token === undefined ? undefined : disagreementOf(request, peer, token, forwards);
+    if (disagreement !== undefined) return refuse(request, "token", ...disagreement);
+    const revoked =
+      (peer === undefined ? undefined : isDenied(certificateSubject(peer), nowUnixMs)) ??
+      (token === undefined ? undefined : isDenied(tokenSubject(token), nowUnixMs));
+    if (revoked !== undefined) return refuse(request, peer === undefined ? "token" : "certificate", "revoked", revoked);
+
+    const speaker = speakerOf(peer, token, forwards);
+    if (speaker === undefined) return unproven(request, nowUnixMs);
+    const id = speaker.kind === "certificate" ? speaker.certificate.spiffeId : speaker.token.spiffeId;
+    const view = viewOf(id.trustDomain, nowUnixMs);
+    const caller: ProvenCaller = {
+      speaker,
+      peer: forwards ? peer : undefined,
+      token,
+      bundle: view,
+      federated: isFederated(id),
+      attributesJson: attributesOf(request, id, "pdp", token),
+      unverifiedPrincipal: peer === undefined ? request.sourcePrincipal : undefined,
+    };
+    return {
+      identity: {
+        json: toProvenJson(caller, nowUnixMs),
+        verifiedBy: "pdp",
+        source: speaker.kind,
+        spiffeId: id.id,
+        ...(request.sourcePrincipal !== "" && { claimed: request.sourcePrincipal }),
+        notAfterUnixMs: Math.min(
+          peer?.chainNotAfterUnixMs ?? Number.POSITIVE_INFINITY,
+          token?.expiresUnixMs ?? Number.POSITIVE_INFINITY,
+        ),
+        credential: speaker.kind === "certificate" ? certificateFacts(speaker.certificate) : tokenFacts(speaker.token),
+        ...(forwards && { peerSpiffeId: peer.spiffeId.id }),
+      },
+    };
+  };
+
+  const disagreementOf = (
+    { sourcePrincipal }: RequestCredentials,
+    peer: VerifiedCertificate | undefined,
+    token: JwtSvid,
+    forwards: boolean,
+  ): readonly [IdentityCode, string] | undefined => {
+    if (forwards) {
+      if (gateways.has(peer?.spiffeId.id ?? "")) return undefined;
+      return ["identity_conflict", "certificate and token name two workloads, and the peer is no listed gateway"];
+    }
+    if (peer !== undefined) return undefined;
+    if (tokens?.bindToPeer) return ["jwt_unbound", "the token came over a connection whose peer proved nothing"];
+    // Envoy's word about a peer whose certificate it did not send: no proof, but a reason for doubt.
+    const other = sourcePrincipal.startsWith("spiffe://") && sourcePrincipal !== token.spiffeId.id;
+    if (other && !gateways.has(sourcePrincipal)) {
+      return ["identity_conflict", "source.principal and token name two workloads, and the peer is no listed gateway"];
+    }
+    return undefined;
+  };
+
+  return (request, nowUnixMs) => {
+    const peer = verifyPeer(request, nowUnixMs);
+    if (!peer.ok) return refuse(request, "certificate", peer.code, peer.detail);
+    const { certificate } = peer;
+    if (tokens === undefined) return conclude(request, certificate, undefined, nowUnixMs);
+    const found = findRequestToken(request, tokens.places);
+    if (found.kind === "none") return conclude(request, certificate, undefined, nowUnixMs);
+    if (found.kind === "invalid") return refuse(request, "token", `jwt_${found.code}`);
+    const verified = tokens.known.verify(found.token, nowUnixMs);
+    const finish = (outcome: Awaited<typeof verified>): Resolution => {
+      if (!outcome.ok) {
+        const { code, detail } = outcome;
+        return refuse(request, "token", code === "overloaded" ? code : `jwt_${code}`, detail);
+      }
+      const resolution = conclude(request, certificate, outcome.value, nowUnixMs);
+      return tokens.strip && found.header !== undefined ? { ...resolution, headerToRemove: found.header } : resolution;
+    };
+    return verified instanceof Promise ? verified.then(finish) : finish(verified);
+  };
+}
+
+type Speaker = ProvenCaller["speaker"];
+
+/** A gateway passes on another's token; else the certificate speaks, since a token can be replayed and a connection cannot. */
+function speakerOf(
+  peer: VerifiedCertificate | undefined,
+  token: JwtSvid | undefined,
+  forwards: boolean,
+): Speaker | undefined {
+  if (token !== undefined && (peer === undefined || forwards)) return { kind: "token", token, forwarded: forwards };
+  return peer === undefined ? undefined : { kind: "certificate", certificate: peer };
+}
