@@ -10,6 +10,7 @@ import { fail, ok, type Result } from "../base/result.ts";
 import { isLoopback, type ListenAddress, printListenAddress, toPlainIp } from "./listen-address.ts";
 import { createUnverifiedPeer, type Peer } from "./peer.ts";
 import { createRefusals, type Refusal, type Refusals } from "./refusals.ts";
+import type { ClientTrust } from "./tls-client.ts";
 import { createTlsGate } from "./tls-gate.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 import { clearSocketPath, type SocketPathCode } from "./unix-socket.ts";
@@ -154,6 +155,8 @@ export interface Acceptor extends BoundSocket {
 export interface AcceptOptions extends BindOptions {
   /** Without it, connections are plaintext. */
   readonly tls?: TlsMaterial;
+  /** What TLS clients are held against where the material has no `client_ca`. */
+  readonly trust?: ClientTrust;
   /** Against which certificates are checked; the machine's unless set. */
   readonly clock?: Clock;
   /** A TLS handshake that is not done by then is closed. Default 10000. */
@@ -195,6 +198,7 @@ export async function openAcceptor(
       ? undefined
       : createTlsGate({
           material: options.tls,
+          trust: options.trust,
           clock: options.clock ?? systemClock,
           handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
           refusals,

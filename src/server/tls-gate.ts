@@ -1,25 +1,35 @@
 // From an accepted connection to a peer that has proven who it is: the TLS handshake, ALPN, the client certificate, and our own
 // look at it. Material can be replaced while connections live; each generation has a TLS server of its own that never listens.
-// SECURITY: a peer counts as verified only when OpenSSL has authorised its chain (`authorized === true`) *and* our own reading of
-// the leaf finds exactly one allowed SPIFFE ID. Optional certificates don't exist here (the flaw of CVE-2026-101916): either
+// SECURITY: a peer counts as verified only when our own reading of the leaf finds exactly one allowed SPIFFE ID, and its path was
+// proven: by OpenSSL to the authorities of `client_ca` (`authorized === true`), or by tls-client.ts to the bundle of the ID's trust
+// domain, before a byte of HTTP/2 is read. Optional certificates don't exist here (the flaw of CVE-2026-101916): either
 // certificates are required and checked, or none is asked for and nobody is verified.
 
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import {
-  type ClientCertificate,
-  certificateTimeCode,
-  verifyClientCertificate,
-} from "../identity/client-certificate.ts";
+import { certificateTimeCode, verifyClientCertificate } from "../identity/client-certificate.ts";
 import type { RefusalReason } from "../telemetry/catalogue.ts";
 import { createUnverifiedPeer, type Leave, type Peer } from "./peer.ts";
-import type { Refusal, Refusals } from "./refusals.ts";
-import { TLS_CIPHERS, type TlsMaterial } from "./tls-material.ts";
+import type { Refusals } from "./refusals.ts";
+import {
+  type ClientRefusal,
+  type ClientTrust,
+  type JudgedClient,
+  NOT_LISTED,
+  type ProvenClient,
+  peerIntermediates,
+  peerLeaf,
+  proveByBundle,
+  refusedByDate,
+} from "./tls-client.ts";
+import { type ClientProof, TLS_CIPHERS, type TlsMaterial } from "./tls-material.ts";
 
 export interface TlsGateOptions {
   readonly material: TlsMaterial;
+  /** Without it, material that wants clients proven by bundles lets nobody in. */
+  readonly trust?: ClientTrust | undefined;
   readonly clock: Clock;
   /** The whole handshake must be done within this time. */
   readonly handshakeTimeoutMs: number;
@@ -36,12 +46,6 @@ export interface TlsGate {
   replace(material: TlsMaterial): void;
 }
 
-type Judged =
-  | { readonly ok: true; readonly peer: Peer }
-  | { readonly ok: false; readonly refusal: Omit<Refusal, "address"> };
-
-const refuse = (refusal: Omit<Refusal, "address">): Judged => ({ ok: false, refusal });
-
 /** A connection is asked to come back this long before its client certificate ends, so that no check meets the end. */
 const LEAVE_BEFORE_END_MS = 30_000;
 const LEAVE_GRACE_MS = 1_000;
@@ -50,9 +54,32 @@ const LEAVE_GRACE_MS = 1_000;
 // resumption: a ticket would bring back a verdict from before a reload or an expiry.
 const SECURE_OPTIONS = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION;
 
+const NO_TRUST: ClientTrust = { bundles: { find: () => undefined } };
+const UNTRUSTED: ClientRefusal = {
+  reason: "client_certificate_untrusted",
+  sentence: "the client certificate is not trusted",
+};
+const MISSING: ClientRefusal = {
+  reason: "client_certificate_missing",
+  sentence: "a client certificate is required",
+};
+
+/** How a handshake asks for the client's certificate. */
+function toClientOptions({ clientProof, clientCaPem }: TlsMaterial): object {
+  switch (clientProof) {
+    case "none":
+      return {};
+    case "client_ca":
+      return { ca: clientCaPem, requestCert: true, rejectUnauthorized: true };
+    case "bundles":
+      // No authorities, rather than the ones that Node brings along: OpenSSL is to find no path, nor to name any to the peer.
+      return { ca: [], requestCert: true, rejectUnauthorized: false };
+  }
+}
+
 /** Starts with the options' material. */
 export function createTlsGate(options: TlsGateOptions): TlsGate {
-  const { clock, refusals } = options;
+  const { clock, refusals, trust = NO_TRUST } = options;
   // Which address an unfinished handshake is with: a closed socket has forgotten it.
   const addresses = new WeakMap<object, string>();
   let material = options.material;
@@ -61,8 +88,8 @@ export function createTlsGate(options: TlsGateOptions): TlsGate {
   function build(next: TlsMaterial): Server {
     const built = createServer({
       cert: next.certificatePem,
-      key: next.privateKeyPem,
-      ...(next.clientCaPem === undefined ? {} : { ca: next.clientCaPem, requestCert: true, rejectUnauthorized: true }),
+      key: next.privateKey.reveal(),
+      ...toClientOptions(next),
       minVersion: next.minVersion,
       ciphers: TLS_CIPHERS,
       honorCipherOrder: true,
@@ -92,61 +119,94 @@ export function createTlsGate(options: TlsGateOptions): TlsGate {
   function admit(used: TlsMaterial, socket: TLSSocket): void {
     socket.on("error", () => socket.destroy());
     const address = addressOf(socket) ?? "unknown";
-    const judged = judge(used, socket, address);
-    if (judged.ok) {
-      options.admit(socket, judged.peer);
+    const peer = socket.alpnProtocol === "h2" ? toPeer(used, socket, address) : undefined;
+    if (peer !== undefined) {
+      options.admit(socket, peer);
       return;
     }
-    refusals.add({ address, ...judged.refusal });
+    if (socket.alpnProtocol !== "h2") refusals.add({ reason: "no_alpn_h2", address });
     socket.destroy();
   }
 
-  /** What our own look at a finished handshake says. */
-  function judge(used: TlsMaterial, socket: TLSSocket, address: string): Judged {
-    if (socket.alpnProtocol !== "h2") return refuse({ reason: "no_alpn_h2" });
-    if (used.clientSpiffeIds === undefined) return { ok: true, peer: toUnverified(address) };
-    if (socket.authorized !== true || socket.isSessionReused())
-      return refuse({ reason: "client_certificate_untrusted" });
-    const leaf = socket.getPeerX509Certificate();
-    if (leaf === undefined) return refuse({ reason: "client_certificate_missing" });
-    const verified = verifyClientCertificate(leaf.raw, clock.unixMs());
+  /** Undefined for one that may not ask, which has been told of. */
+  function toPeer(used: TlsMaterial, socket: TLSSocket, address: string): Peer | undefined {
+    if (used.clientProof === "none") return toUnverified(address);
+    const judged = judge(used, socket);
+    const refusal = judged.ok ? refusalOf(judged.client) : judged.refusal;
+    // SECURITY: an ID is named only where it was proven.
+    if (refusal !== undefined) refuse(refusal, address, judged.ok ? judged.client.spiffeId : undefined);
+    return judged.ok && refusal === undefined
+      ? toVerified(judged.client, used.clientProof, socket, address)
+      : undefined;
+  }
+
+  const refuse = ({ reason, detail }: ClientRefusal, address: string, spiffeId: string | undefined): void =>
+    refusals.add({
+      reason,
+      address,
+      ...(spiffeId === undefined ? {} : { spiffeId }),
+      ...(detail === undefined ? {} : { detail }),
+    });
+
+  /** What our own look at a finished handshake says, but for the list. */
+  function judge(used: TlsMaterial, socket: TLSSocket): JudgedClient {
+    if (socket.isSessionReused()) return { ok: false, refusal: UNTRUSTED };
+    if (used.clientProof === "bundles") return judgeByBundle(socket);
+    return socket.authorized === true ? judgeByAuthority(socket) : { ok: false, refusal: UNTRUSTED };
+  }
+
+  function judgeByBundle(socket: TLSSocket): JudgedClient {
+    const leaf = peerLeaf(socket);
+    if (leaf === undefined) return { ok: false, refusal: MISSING };
+    return proveByBundle(leaf, () => peerIntermediates(socket), isListed, trust, clock.unixMs());
+  }
+
+  /** OpenSSL has found the path. */
+  function judgeByAuthority(socket: TLSSocket): JudgedClient {
+    const leaf = peerLeaf(socket);
+    if (leaf === undefined) return { ok: false, refusal: MISSING };
+    const verified = verifyClientCertificate(leaf, clock.unixMs());
     if (!verified.ok) {
-      const { code, detail } = verified;
-      const reason =
-        code === "expired" || code === "not_yet_valid" ? "client_certificate_expired" : "client_certificate_invalid";
-      return refuse({ reason, detail: detail === undefined ? code : `${code}: ${detail}` });
+      const { code } = verified;
+      const late = code === "expired" || code === "not_yet_valid" ? refusedByDate(code) : undefined;
+      const detail = verified.detail === undefined ? code : `${code}: ${verified.detail}`;
+      return { ok: false, refusal: late ?? { ...UNTRUSTED, reason: "client_certificate_invalid", detail } };
     }
-    const { spiffeId } = verified.value;
-    if (!isListed(spiffeId)) return refuse({ reason: "client_not_allowed", spiffeId });
-    return { ok: true, peer: toPeer(verified.value, address) };
+    const certificate = verified.value;
+    const { spiffeId, notAfterUnixMs } = certificate;
+    const refusal = (nowUnixMs: number) => refusedByDate(certificateTimeCode(certificate, nowUnixMs));
+    return { ok: true, client: { spiffeId, notAfterUnixMs, refusal } };
   }
 
   /** By the newest list, whichever the handshake began with. */
   const isListed = (spiffeId: string): boolean => material.clientSpiffeIds?.has(spiffeId) ?? true;
+  const refusalOf = (client: ProvenClient): ClientRefusal | undefined =>
+    client.refusal(clock.unixMs()) ?? (isListed(client.spiffeId) ? undefined : NOT_LISTED);
 
   /** Let in while no certificates were asked for; that may have changed since. */
   const toUnverified = (address: string): Peer => ({
     ...createUnverifiedPeer(address),
-    refusal: () => (material.clientSpiffeIds === undefined ? undefined : "a client certificate is required"),
+    refusal: () => (material.clientProof === "none" ? undefined : MISSING.sentence),
   });
 
-  function toPeer(certificate: ClientCertificate, address: string): Peer {
-    const { spiffeId } = certificate;
-    const pep = { address, spiffeId, verified: true };
+  function toVerified(proven: ProvenClient, provenBy: ClientProof, socket: TLSSocket, address: string): Peer {
+    const { spiffeId } = proven;
+    let client: JudgedClient = { ok: true, client: proven };
+    let by = provenBy;
     let told = false;
-    const stop = (reason: RefusalReason, sentence: string): string => {
-      if (!told) refusals.add({ reason, address, spiffeId });
-      told = true;
-      return sentence;
-    };
     return {
-      pep,
-      leave: toLeave(certificate.notAfterUnixMs - clock.unixMs()),
+      pep: { address, spiffeId, verified: true },
+      leave: toLeave(proven.notAfterUnixMs - clock.unixMs()),
       refusal: () => {
-        if (certificateTimeCode(certificate, clock.unixMs()) !== undefined) {
-          return stop("client_certificate_expired", "the client certificate has expired");
+        if (by === "client_ca" && material.clientProof === "bundles") {
+          // The authorities' file is gone from the configuration: what was proven by it counts no more.
+          by = "bundles";
+          client = judgeByBundle(socket);
         }
-        return isListed(spiffeId) ? undefined : stop("client_not_allowed", "this client may not ask");
+        const refusal = client.ok ? refusalOf(client.client) : client.refusal;
+        if (refusal !== undefined && !told) refuse(refusal, address, spiffeId);
+        told ||= refusal !== undefined;
+        return refusal?.sentence;
       },
     };
   }

@@ -1,30 +1,33 @@
-// Certificate, key, client authorities and the list of who may ask, read from files and checked together: all of it is right, or
-// every problem is told. A half-written file, a key of another certificate or an expired one never reaches a handshake.
-// Kubernetes' and SPIRE's atomic swaps (`..data` links, renames) need nothing special: files are read by path at each load.
+// What the listener's TLS is made of: its own certificate and key, and how clients prove who they are. From files (tls-files.ts)
+// or from the Workload API, it passes the same checks: all of it is right, or every problem is told, so that a key of another
+// certificate or an expired one never reaches a handshake. It reads no files.
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { open } from "node:fs/promises";
+import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureVersion } from "node:tls";
+import { inspect } from "node:util";
 import { parseCertificateFields } from "../identity/certificate-fields.ts";
-import { isWorkloadId, parseSpiffeId } from "../identity/spiffe-id.ts";
+import { type OwnSvid, toPem } from "../identity/sources/own-svid.ts";
+import { parseSpiffeId } from "../identity/spiffe-id.ts";
+import { type ClientRules, checkClientRules } from "./tls-client-rules.ts";
+import { checkDates, type Findings, type NamedText, toCertificates, toSubject } from "./tls-pem.ts";
 
-/** Where the material is. */
-export interface TlsFiles {
+/** Own certificate and key as text, each with the name that problems begin with. */
+export interface OwnTexts {
   /** PEM: the leaf, then intermediates. */
-  readonly certificate: string;
+  readonly certificate: NamedText;
   /** PEM, not encrypted. */
-  readonly privateKey: string;
-  /** PEM: authorities of client certificates; with it, client certificates are required. */
-  readonly clientCa?: string | undefined;
-  /** Exact SPIFFE IDs that may ask; at least one when `clientCa` is set. */
-  readonly clientSpiffeIds: readonly string[];
-  readonly minVersion: "1.2" | "1.3";
+  readonly privateKey: NamedText;
 }
+
+/** How clients prove who they are: not at all, to the authorities of `client_ca`, or to their trust domain's bundle. */
+export type ClientProof = "none" | "client_ca" | "bundles";
 
 /** Material that was checked. */
 export interface TlsMaterial {
   readonly certificatePem: string;
-  readonly privateKeyPem: string;
+  readonly privateKey: HiddenPem;
+  readonly clientProof: ClientProof;
+  /** With `client_ca` alone. */
   readonly clientCaPem: string | undefined;
   /** Undefined when no client certificate is asked for. */
   readonly clientSpiffeIds: ReadonlySet<string> | undefined;
@@ -48,8 +51,28 @@ export type LoadedTls =
   | { readonly ok: true; readonly material: TlsMaterial; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-const MAX_FILE_BYTES = 1024 * 1024;
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----/g;
+/** A private key that no log line, status page or error shows by accident. */
+export class HiddenPem {
+  readonly #pem: string;
+
+  constructor(pem: string) {
+    this.#pem = pem;
+  }
+
+  /** For OpenSSL, and for comparing. */
+  reveal(): string {
+    return this.#pem;
+  }
+
+  toJSON(): string {
+    return "[hidden]";
+  }
+
+  [inspect.custom](): string {
+    return "[hidden]";
+  }
+}
+
 /** TLS 1.2 with forward secrecy and authenticated encryption, and no keys or signatures below 112 bits; TLS 1.3 has only such. */
 export const TLS_CIPHERS = [
   "TLS_AES_128_GCM_SHA256",
@@ -59,170 +82,80 @@ export const TLS_CIPHERS = [
   "ECDHE+CHACHA20",
   "@SECLEVEL=2",
 ].join(":");
-/** A certificate with less than this part of its life left should have been renewed. */
-const WARN_FRACTION = 0.1;
 
-/** Reads and checks everything. `nowUnixMs` is what dates are held against. */
-export async function loadTlsMaterial(files: TlsFiles, nowUnixMs: number): Promise<LoadedTls> {
-  const problems: string[] = [];
-  const warnings: string[] = [];
-  const [certificatePem, privateKeyPem, clientCaPem] = await Promise.all([
-    readText("certificate", files.certificate, problems),
-    readText("private_key", files.privateKey, problems),
-    files.clientCa === undefined ? undefined : readText("client_ca", files.clientCa, problems),
-  ]);
-  const chain = toCertificates("certificate", files.certificate, certificatePem, problems);
-  for (const [index, certificate] of chain.entries()) {
-    checkDates(index === 0 ? "certificate" : `certificate (number ${index + 1} of the chain)`, files.certificate, {
-      certificate,
-      nowUnixMs,
-      problems,
-      warnings,
-    });
+/** Checks own certificate and key together with the rules for clients. `nowUnixMs` is what dates are held against. */
+export function checkTlsMaterial(
+  own: Partial<OwnTexts>,
+  clients: ClientRules,
+  now: number,
+  found: Findings,
+): LoadedTls {
+  const { certificate, privateKey } = own;
+  const chain = certificate === undefined ? [] : toCertificates(certificate, found);
+  for (const [index, one] of chain.entries()) {
+    const { name = "" } = certificate ?? {};
+    checkDates(index === 0 ? name : `${name} (number ${index + 1} of the chain)`, one, now, found);
   }
-  const key = toKey(files.privateKey, privateKeyPem, problems);
+  const key = privateKey === undefined ? undefined : toKey(privateKey, found);
   const [leaf] = chain;
   if (leaf !== undefined && key !== undefined && !leaf.checkPrivateKey(key)) {
-    problems.push(
-      `svidgate.tls.private_key: \`${files.privateKey}\` is not the key of \`${files.certificate}\`: write both from one renewal`,
-    );
+    found.problems.push(`${privateKey?.name} is not the key of ${certificate?.name}: write both from one renewal`);
   }
-  checkClientAuthorities(files, clientCaPem, nowUnixMs, problems, warnings);
-  const clientSpiffeIds = toClientIds(files, problems);
-  if (problems.length > 0 || leaf === undefined || certificatePem === undefined || privateKeyPem === undefined) {
-    return { ok: false, problems };
+  const { clientProof, clientCaPem, clientSpiffeIds, minVersion } = checkClientRules(clients, now, found);
+  if (found.problems.length > 0 || leaf === undefined || certificate === undefined || privateKey === undefined) {
+    return { ok: false, problems: found.problems };
   }
   const material: TlsMaterial = {
-    certificatePem,
-    privateKeyPem,
+    certificatePem: certificate.text,
+    privateKey: new HiddenPem(privateKey.text),
+    clientProof,
     clientCaPem,
     clientSpiffeIds,
-    minVersion: `TLSv${files.minVersion}`,
+    minVersion,
     leaf: describe(leaf),
   };
   const refused = refusedByOpenssl(material);
-  return refused === undefined ? { ok: true, material, warnings } : { ok: false, problems: [refused] };
+  if (refused === undefined) return { ok: true, material, warnings: found.warnings };
+  return { ok: false, problems: [`${certificate.name}: OpenSSL does not take it: ${refused}`] };
 }
 
-async function readText(key: string, path: string, problems: string[]): Promise<string | undefined> {
+/** Material of the SVID that the Workload API gave, checked like files are, and for the ID that it says it is for. */
+export function toTlsMaterial(own: OwnSvid, clients: ClientRules, nowUnixMs: number, found: Findings): LoadedTls {
+  const name = `svidgate.tls.source: the Workload API's SVID \`${own.spiffeId}\``;
+  const { certificatePem, privateKeyPem } = toPem(own);
+  const texts: OwnTexts = {
+    certificate: { name, text: certificatePem },
+    privateKey: { name: "svidgate.tls.source: the Workload API's key", text: privateKeyPem },
+  };
+  const checked = checkTlsMaterial(texts, clients, nowUnixMs, found);
+  if (!checked.ok || checked.material.leaf.spiffeId === own.spiffeId) return checked;
+  return { ok: false, problems: [`${name} holds a certificate of \`${checked.material.leaf.spiffeId ?? "nobody"}\``] };
+}
+
+/** Whether a handshake would be the same with both. */
+export function isSameMaterial(a: TlsMaterial, b: TlsMaterial): boolean {
+  return (
+    a.certificatePem === b.certificatePem &&
+    a.privateKey.reveal() === b.privateKey.reveal() &&
+    a.clientProof === b.clientProof &&
+    a.clientCaPem === b.clientCaPem &&
+    a.minVersion === b.minVersion &&
+    [...(a.clientSpiffeIds ?? [])].join() === [...(b.clientSpiffeIds ?? [])].join()
+  );
+}
+
+function toKey({ name, text }: NamedText, found: Findings): KeyObject | undefined {
   try {
-    const file = await open(path, "r");
-    try {
-      const { size } = await file.stat();
-      if (size > MAX_FILE_BYTES) {
-        problems.push(`svidgate.tls.${key}: \`${path}\` has ${size} bytes: more than a PEM file of certificates has`);
-        return undefined;
-      }
-      return await file.readFile("utf8");
-    } finally {
-      await file.close();
-    }
+    return createPrivateKey(text);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why =
-      code === "ENOENT"
-        ? "there is no such file"
-        : code === "EACCES"
-          ? "this user may not read it"
-          : (code ?? "unreadable");
-    problems.push(`svidgate.tls.${key}: cannot read \`${path}\`: ${why}`);
-    return undefined;
-  }
-}
-
-function toCertificates(
-  key: string,
-  path: string,
-  pem: string | undefined,
-  problems: string[],
-): readonly X509Certificate[] {
-  if (pem === undefined) return [];
-  const blocks = pem.match(PEM_CERTIFICATE) ?? [];
-  if (blocks.length === 0 || blocks.length !== pem.split("-----BEGIN CERTIFICATE-----").length - 1) {
-    const what = blocks.length === 0 ? "holds no whole PEM certificate" : "ends in the middle of a certificate";
-    problems.push(`svidgate.tls.${key}: \`${path}\` ${what}: write the whole file, then move it into place`);
-    return [];
-  }
-  try {
-    return blocks.map((block) => new X509Certificate(block));
-  } catch {
-    problems.push(`svidgate.tls.${key}: \`${path}\` holds a PEM block that is no certificate`);
-    return [];
-  }
-}
-
-function toKey(path: string, pem: string | undefined, problems: string[]): KeyObject | undefined {
-  if (pem === undefined) return undefined;
-  try {
-    return createPrivateKey(pem);
-  } catch (error) {
-    const encrypted = (error as NodeJS.ErrnoException).code === "ERR_MISSING_PASSPHRASE" || pem.includes("ENCRYPTED");
-    problems.push(
+    const encrypted = (error as NodeJS.ErrnoException).code === "ERR_MISSING_PASSPHRASE" || text.includes("ENCRYPTED");
+    found.problems.push(
       encrypted
-        ? `svidgate.tls.private_key: \`${path}\` is encrypted: write it without a passphrase and readable to svidgate alone`
-        : `svidgate.tls.private_key: \`${path}\` holds no whole PEM private key`,
+        ? `${name} is encrypted: write it without a passphrase and readable to svidgate alone`
+        : `${name} holds no whole PEM private key`,
     );
     return undefined;
   }
-}
-
-interface DateCheck {
-  readonly certificate: X509Certificate;
-  readonly nowUnixMs: number;
-  readonly problems: string[];
-  readonly warnings: string[];
-}
-
-function checkDates(key: string, path: string, { certificate, nowUnixMs, problems, warnings }: DateCheck): void {
-  const from = Date.parse(certificate.validFrom);
-  const to = Date.parse(certificate.validTo);
-  const name = `svidgate.tls.${key}: \`${path}\``;
-  if (nowUnixMs > to) problems.push(`${name} has expired on ${toDate(to)}: renew it`);
-  else if (nowUnixMs < from)
-    problems.push(`${name} is not valid before ${toDate(from)}: check the clock of this machine`);
-  else if (to - nowUnixMs < (to - from) * WARN_FRACTION) {
-    warnings.push(`${name} expires on ${toDate(to)} and should have been renewed`);
-  }
-}
-
-const toDate = (unixMs: number): string => new Date(unixMs).toISOString().replace(".000Z", "Z");
-
-function checkClientAuthorities(
-  { clientCa }: TlsFiles,
-  pem: string | undefined,
-  nowUnixMs: number,
-  problems: string[],
-  warnings: string[],
-): void {
-  if (clientCa === undefined || pem === undefined) return;
-  const authorities = toCertificates("client_ca", clientCa, pem, problems);
-  const name = `svidgate.tls.client_ca: \`${clientCa}\``;
-  for (const certificate of authorities.filter(({ ca }) => !ca)) {
-    problems.push(
-      `${name} holds \`${toSubject(certificate)}\`, which is no authority: list the certificates that sign clients', not clients'`,
-    );
-  }
-  const expired = authorities.filter(({ validTo }) => nowUnixMs > Date.parse(validTo));
-  if (expired.length === 0) return;
-  const told = `${name} holds \`${expired.map(toSubject).join("`, `")}\`, which has expired`;
-  if (expired.length === authorities.length) problems.push(`${told}: nobody could ask; write the current authorities`);
-  else warnings.push(told);
-}
-
-function toClientIds(files: TlsFiles, problems: string[]): ReadonlySet<string> | undefined {
-  for (const text of files.clientSpiffeIds) {
-    const parsed = parseSpiffeId(text);
-    if (!parsed.ok) {
-      problems.push(
-        `svidgate.tls.client_spiffe_ids: \`${text}\` is no SPIFFE ID (${parsed.code}): IDs are exact, such as spiffe://example.org/ns/edge/sa/envoy`,
-      );
-    } else if (!isWorkloadId(parsed.value)) {
-      problems.push(
-        `svidgate.tls.client_spiffe_ids: \`${text}\` names a trust domain: list the workloads that may ask, one by one`,
-      );
-    }
-  }
-  return files.clientCa === undefined ? undefined : new Set(files.clientSpiffeIds);
 }
 
 /** What OpenSSL says against material that reads well: keys that are too weak, algorithms that it does not take. */
@@ -230,15 +163,15 @@ function refusedByOpenssl(material: TlsMaterial): string | undefined {
   try {
     createSecureContext({
       cert: material.certificatePem,
-      key: material.privateKeyPem,
-      ...(material.clientCaPem === undefined ? {} : { ca: material.clientCaPem }),
+      key: material.privateKey.reveal(),
+      ca: material.clientCaPem ?? [],
       ciphers: TLS_CIPHERS,
       minVersion: material.minVersion,
     });
     return undefined;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return `svidgate.tls.certificate: OpenSSL does not take it: ${code ?? message}`;
+    return code ?? message;
   }
 }
 
@@ -254,6 +187,3 @@ function describe(leaf: X509Certificate): ServerCertificate {
     notAfterUnixMs: Date.parse(leaf.validTo),
   };
 }
-
-/** On one line, as certificates are usually named; bounded, since it comes from a file and goes to status and log. */
-const toSubject = ({ subject }: X509Certificate): string => (subject ?? "").split("\n").join(", ").slice(0, 512);

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
-import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import type { CheckHandler, Pep } from "../../src/authz/check-handler.ts";
 import { status } from "../../src/base/grpc.ts";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
-import type { AcceptOptions } from "../../src/server/accept.ts";
 import { CHECK_PATH } from "../../src/server/listener.ts";
 import type { Refusal } from "../../src/server/refusals.ts";
-import { loadTlsMaterial, type TlsFiles, type TlsMaterial } from "../../src/server/tls-material.ts";
+import type { TlsFiles } from "../../src/server/tls-files.ts";
+import type { TlsMaterial } from "../../src/server/tls-material.ts";
 import { createTestAuthority } from "../support/ca.ts";
 import { createManualClock } from "../support/manual-clock.ts";
-import { makeFolder, openTestServer, type TestServer } from "../support/open-check-server.ts";
+import type { TestServer } from "../support/open-check-server.ts";
+import { loadMaterial, openTlsWorld, portOf } from "../support/tls-server.ts";
 
 const request = Buffer.from([0x0a, 0x00]);
 const ENVOY = "spiffe://example.org/ns/edge/sa/envoy";
@@ -26,64 +24,14 @@ const [server, envoy, other, forged] = await Promise.all([
   stranger.svid("/ns/edge/sa/envoy"),
 ]);
 
-async function material(t: TestContext, changes: Partial<TlsFiles> = {}, own = server): Promise<TlsMaterial> {
-  const folder = makeFolder(t);
-  const file = (name: string, text: string): string => {
-    const path = join(folder, name);
-    writeFileSync(path, text);
-    return path;
-  };
-  const loaded = await loadTlsMaterial(
-    {
-      certificate: file("cert.pem", own.certificatePem),
-      privateKey: file("key.pem", own.privateKeyPem),
-      clientCa: file("ca.pem", authority.certificatePem),
-      clientSpiffeIds: [ENVOY],
-      minVersion: "1.2",
-      ...changes,
-    },
-    Date.now(),
-  );
-  assert.ok(loaded.ok, loaded.ok ? "" : loaded.problems.join("\n"));
-  return loaded.material;
-}
-
-interface World extends TestServer {
-  readonly peps: Pep[];
-  readonly refusals: Refusal[];
-  /** Resolves when a connection is refused. */
-  refused(): Promise<Refusal>;
-}
-
-async function open(t: TestContext, tls: TlsMaterial, accept: AcceptOptions = {}): Promise<World> {
-  const peps: Pep[] = [];
-  const refusals: Refusal[] = [];
-  const waiting: ((refusal: Refusal) => void)[] = [];
-  const handler: CheckHandler = (bytes, call) => {
-    peps.push(call.pep);
-    return { kind: "message", bytes };
-  };
-  const onRefused = (refusal: Refusal): void => {
-    refusals.push(refusal);
-    waiting.shift()?.(refusal);
-  };
-  const opened = await openTestServer(t, handler, { accept: { tls, onRefused, ...accept } });
-  return {
-    ...opened,
-    peps,
-    refusals,
-    refused: () => {
-      const [first] = refusals;
-      return first === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(first);
-    },
-  };
-}
+const material = (t: TestContext, changes: Partial<TlsFiles> = {}, own = server): Promise<TlsMaterial> =>
+  loadMaterial(t, own, { clientCaPem: authority.certificatePem, clientSpiffeIds: [ENVOY], ...changes });
+const open = openTlsWorld;
 
 const asClient = (certificate?: IssuedCertificate) => ({
   caPem: authority.certificatePem,
   ...(certificate === undefined ? {} : { certificate }),
 });
-const portOf = (address: string): number => Number(address.split(":").at(-1));
 const codeOf = async (calling: Promise<object>): Promise<number | undefined> => {
   const ended = await calling;
   return "code" in ended ? (ended.code as number) : undefined;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { loadTlsMaterial, type TlsFiles } from "../../../src/server/tls-material.ts";
+import { loadTlsMaterial, type TlsFiles } from "../../../src/server/tls-files.ts";
 import { createTestAuthority } from "../../support/ca.ts";
 import { makeFolder } from "../../support/open-check-server.ts";
 
@@ -110,6 +110,41 @@ describe("loadTlsMaterial", () => {
       assert.doesNotMatch(loaded.problems.join(), /PRIVATE KEY-----/);
     });
   }
+
+  it("reads links that were swapped, and refuses what is no file", async (t) => {
+    const folder = makeFolder(t);
+    for (const [version, own] of [
+      ["1", leaf],
+      ["2", another],
+    ] as const) {
+      mkdirSync(join(folder, version));
+      writeFileSync(join(folder, version, "c.pem"), own.certificatePem);
+      writeFileSync(join(folder, version, "k.pem"), own.privateKeyPem);
+    }
+    const files = { certificate: join(folder, "..data", "c.pem"), privateKey: join(folder, "..data", "k.pem") };
+    const serials: string[] = [];
+    for (const version of ["1", "2"]) {
+      rmSync(join(folder, "..data"), { force: true });
+      symlinkSync(version, join(folder, "..data"));
+      const loaded = await loadTlsMaterial({ ...files, clientSpiffeIds: [], minVersion: "1.3" }, now);
+      assert.ok(loaded.ok);
+      serials.push(loaded.material.leaf.serial);
+    }
+    assert.equal(new Set(serials).size, 2);
+    const none = await load(t, {}, { certificate: folder });
+    assert.ok(!none.ok && /is no regular file$/.test(none.problems[0] ?? ""), none.ok ? "" : none.problems.join());
+  });
+
+  it("has clients proven by bundles where they are listed without authorities", async (t) => {
+    const proof = async (more: Partial<TlsFiles>): Promise<string> => {
+      const loaded = await load(t, {}, more);
+      return loaded.ok ? loaded.material.clientProof : loaded.problems.join();
+    };
+    assert.equal(await proof({}), "client_ca");
+    assert.equal(await proof({ clientCa: undefined }), "bundles");
+    assert.equal(await proof({ clientCa: undefined, clientSpiffeIds: [] }), "none");
+    assert.match(await proof({ clientCa: undefined, clientSpiffeIds: ["x"] }), /`x` is no SPIFFE ID/);
+  });
 
   it("tells every problem at once", async (t) => {
     const loaded = await load(t, { "key.pem": "", "ca.pem": "" }, { certificate: "/none", clientSpiffeIds: ["x"] });
