@@ -54,6 +54,7 @@ export function* readJsonEntries(text: string): Generator<YamlNode, readonly Yam
 class Reader {
   at = 0;
   readonly #text: string;
+  readonly #names = new Map<string, string>();
   constructor(text: string) {
     this.#text = text;
   }
@@ -109,7 +110,7 @@ class Reader {
     do {
       const offset = this.skipSpace();
       if (this.#text[offset] !== '"') throw new JsonProblem(offset, "not JSON: a name in double quotes is missing");
-      const key = this.string();
+      const key = this.#name();
       // PERF: an entry has a handful of names.
       if (members.some((member) => member.key === key))
         throw new JsonProblem(offset, `\`${key}\` stands twice in one map`);
@@ -120,6 +121,21 @@ class Reader {
     } while (this.accept(","));
     this.expect("}", "a comma or the end of a map");
     return members;
+  }
+
+  /** PERF: entries have the same few names, so those are decoded once. */
+  #name(): string {
+    const end = this.#text.indexOf('"', this.at + 1);
+    const literal = this.#text.slice(this.at, end + 1);
+    const known = this.#names.get(literal);
+    if (known !== undefined) {
+      this.at = end + 1;
+      return known;
+    }
+    const name = this.string();
+    // Without a backslash, what ends at the first quote is the whole literal.
+    if (!literal.includes("\\") && this.#names.size < MAX_MEMBERS) this.#names.set(literal, name);
+    return name;
   }
 
   /** At the opening quote. The text that comes back is a copy, and does not keep the whole document in memory. */

@@ -28,7 +28,7 @@ const STEP_ENTRIES = 64;
 export type DenyListSteps = Generator<undefined, Result<DenyList, "deny_list_invalid">>;
 
 /**
- * Reads a whole list of at most 100,000 entries, as JSON if it begins with `{`, else as YAML of at most 128 KiB. `detail` of a failure
+ * Reads a whole list of at most 100,000 entries, as JSON if it begins with `{`, else as YAML of at most 64 KiB. `detail` of a failure
  * holds every problem, at most 20, each as `line:column: what`. The size of JSON is the caller's to bound.
  */
 export function parseDenyList(text: string): Result<DenyList, "deny_list_invalid"> {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { packageRoot } from "../../../src/base/package-root.ts";
 import { type DenySubject, parseDenyList, parseDenyListSteps } from "../../../src/identity/deny-list.ts";
 import { parseSpiffeId } from "../../../src/identity/spiffe-id.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
@@ -265,7 +268,7 @@ describe("parseDenyList", () => {
     ["an entry that is a text", "entries:\n  - spiffe://td/a\n", "2:5: an entry is a map of names and texts"],
     ["a field twice", "entries:\n  - jti: a\n    jti: b\n", "3:5: `jti` stands twice in one map"],
     ["an unknown anchor", "entries:\n  - *a\n", /^2:5: /],
-    ["too much YAML", `entries: []\n#${"x".repeat(131_072)}`, /^1:1: more than 131072 characters of YAML/],
+    ["too much YAML", `entries: []\n#${"x".repeat(65_536)}`, /^1:1: more than 65536 characters of YAML/],
     ["JSON cut off", '{"entries":[', /^1:13: not JSON/],
     ["JSON cut off in a text", '{"entries":[{"jti":"a', /^1:20: not JSON: this text has no end/],
     ["JSON cut off behind the list", '{"entries":[]', /^1:14: not JSON/],
@@ -273,6 +276,11 @@ describe("parseDenyList", () => {
     ["JSON with another key", '{"entries":[],"version":1}', /^1:14: .*`entries` is the only key/],
     ["JSON that begins with another key", '{"version":1}', "1:2: `entries` is what a list begins with"],
     ["JSON with a name twice", '{"entries":[\n {"jti":"a","\\u006ati":"b"}]}', "2:13: `jti` stands twice in one map"],
+    [
+      "JSON with escaped quotes in names",
+      '{"entries":[{"a\\\\":"1","a\\"b":"2"}]}',
+      /`a\\` is no field.*`a"b` is no field/,
+    ],
     ["JSON with a comma at the end", '{"entries":[{},]}', /^1:13: .*; 1:16: not JSON: a value is missing/],
     ["JSON with bare names", "{entries: []}", "1:2: `entries` is what a list begins with"],
     ["JSON with a raw line break", '{"entries":["\n"]}', /^1:13: not JSON: this text has a line break/],
@@ -346,5 +354,23 @@ describe("parseDenyList", () => {
     const text = JSON.stringify({ entries: [entry({ jti: "a" }), entry({ trust_domain: "td" })] }, null, 1);
     for (let end = 0; end < text.length; end++) problemsOf(text.slice(0, end));
     assert.equal(listOf(text).entries, 2);
+  });
+});
+
+describe("docs/deny-list.md", () => {
+  const DOCUMENT = readFileSync(join(packageRoot(), "docs/deny-list.md"), "utf8");
+
+  it("has an example that is a list", () => {
+    const [example] = [...DOCUMENT.matchAll(/```yaml\n(# [\s\S]*?)```/g)].map((match) => match[1] ?? "");
+    assert.equal(listOf(example ?? "").entries, 2);
+  });
+
+  it("names every field", () => {
+    for (const name of ["spiffe_id", "prefix", "trust_domain", "fingerprint_sha256", "issuer", "serial", "jti"]) {
+      assert.match(DOCUMENT, new RegExp(`^\\| .*\`${name}\``, "m"));
+    }
+    for (const name of ["reason", "expires", "not_before", "id"]) {
+      assert.match(DOCUMENT, new RegExp(`^\\| \`${name}\` \\|`, "m"));
+    }
   });
 });

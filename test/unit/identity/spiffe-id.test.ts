@@ -112,4 +112,23 @@ describe("parseSpiffeId", () => {
       }
     }
   });
+
+  it("agrees with the grammar when any one place holds any of the 256 characters, in its stead or beside it", () => {
+    const good = "spiffe://td.example/ns/a-b/sa/C_1";
+    for (let at = 0; at <= good.length; at++) {
+      for (let byte = 0; byte < 256; byte++) {
+        const char = String.fromCharCode(byte);
+        for (const behind of [good.slice(at), good.slice(at + 1)]) {
+          const text = good.slice(0, at) + char + behind;
+          assert.equal(
+            parseSpiffeId(text).ok,
+            GRAMMAR.test(text),
+            `place ${at}, byte ${byte}: ${JSON.stringify(text)}`,
+          );
+          if (at < "spiffe://".length)
+            assert.equal(parseSpiffeId(text).ok, text === good, `scheme: ${JSON.stringify(text)}`);
+        }
+      }
+    }
+  });
 });
