@@ -67,6 +67,8 @@ const EXTENSION = {
   extendedKeyUsage: "551d25",
 } as const;
 const KNOWN: ReadonlySet<string> = new Set(Object.values(EXTENSION));
+/** SPEC: RFC 5280 §4.2.1.6: the nine choices of GeneralName; in DER each is either primitive or constructed. */
+const NAME_TAGS: ReadonlySet<number> = new Set([0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88]);
 /** More are in no certificate that means well. */
 const MAX_EXTENSIONS = 64;
 
@@ -97,6 +99,7 @@ export function readExtensions(der: Uint8Array, list: DerElement | undefined): C
   const alternative = found.get(EXTENSION.subjectAltName);
   const names = alternative === undefined ? [] : sequence(der, alternative.value);
   if (alternative !== undefined && names.length === 0) malformed();
+  if (!names.every(({ tag }) => NAME_TAGS.has(tag))) malformed();
   const textsOf = (tag: number) => names.filter((name) => name.tag === tag).map((name) => latin1(der, name));
   const constraints = found.get(EXTENSION.nameConstraints);
   const usages = found.get(EXTENSION.extendedKeyUsage);
