@@ -11,7 +11,7 @@ import { quoteJson } from "../policy/byte-text.ts";
 import { type FieldOverride, toAttributesJson } from "./attributes-json.ts";
 import { attributeContext, checkRequest, httpRequest } from "./check-request-fields.ts";
 import { ABSENT, fieldNumbers, findField, indexFields, type Range, readText, readUint32 } from "./message-range.ts";
-import { findEntry, readHeaderMap, readScalar, StringMap } from "./request-headers.ts";
+import { findEntry, readHeaderMap, readScalar, type Scalar, StringMap } from "./request-headers.ts";
 
 /** How a request is read. */
 export interface ReadOptions {
@@ -146,8 +146,8 @@ export class CheckRequest {
     return new StringMap(this.#bytes, this.#attributes, ATTRIBUTES.context_extensions).toMap();
   }
 
-  /** A scalar of Envoy's dynamic metadata (`metadata_context.filter_metadata`): text, number or boolean; other kinds are absent. */
-  filterMetadata(namespace: string, key: string): string | number | boolean | undefined {
+  /** A value of Envoy's dynamic metadata (`metadata_context.filter_metadata`); null for one that is no text, number or boolean. */
+  filterMetadata(namespace: string, key: string): Scalar | undefined {
     const metadata = findField(this.#bytes, this.#attributes, ATTRIBUTES.metadata_context);
     return readScalar(this.#bytes, findEntry(this.#bytes, findEntry(this.#bytes, metadata, namespace), key));
   }

@@ -71,14 +71,21 @@ export function findEntry(bytes: Buffer, range: Range, key: string): Range {
   return entry === undefined ? ABSENT : findField(bytes, entry, 2);
 }
 
+/** What a value of Envoy's metadata is, as far as it is a scalar; null for whatever is not. */
+export type Scalar = string | number | boolean | null;
+
 const NUMBER_TAG = (2 << 3) | WireType.fixed64;
 const STRING_TAG = (3 << 3) | WireType.bytes;
 const BOOL_TAG = (4 << 3) | WireType.varint;
 
-/** A google.protobuf.Value that is text, a finite number or a boolean; of its kinds the last counts, as in any oneof. */
-export function readScalar(bytes: Buffer, range: Range): string | number | boolean | undefined {
-  let value: string | number | boolean | undefined;
-  const wire = new WireReader(bytes, Math.max(range.start, 0));
+/**
+ * A google.protobuf.Value that is text, a finite number or a boolean; null for one of another kind, undefined for none. Of its
+ * kinds the last counts, as in any oneof.
+ */
+export function readScalar(bytes: Buffer, range: Range): Scalar | undefined {
+  if (range.start < 0) return undefined;
+  let value: Scalar = null;
+  const wire = new WireReader(bytes, range.start);
   while (wire.pos < range.end) {
     const tag = wire.readTag(range.end);
     const start = wire.pos;
@@ -89,9 +96,9 @@ export function readScalar(bytes: Buffer, range: Range): string | number | boole
       value = bytes.toString("utf8", text.pos, wire.pos);
     } else if (tag === NUMBER_TAG) {
       const number = bytes.readDoubleLE(start);
-      value = Number.isFinite(number) ? number : undefined;
+      value = Number.isFinite(number) ? number : null;
     } else if (tag === BOOL_TAG) value = (wire.low | wire.high) !== 0;
-    else if (tag >>> 3 <= 6) value = undefined;
+    else if (tag >>> 3 <= 6) value = null;
   }
   return value;
 }

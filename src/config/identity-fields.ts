@@ -1,6 +1,6 @@
 // Fields of identity: which credentials speak for a workload, and what an invalid one means. See `fields.ts`; trust domains are in
 // `trust-domain-fields.ts`, attributes in `attribute-fields.ts`, what fields mean together in `trust-domains.ts` and
-// `identity-problems.ts`.
+// `identity-settings.ts`.
 
 import { duration, type Field, flag, integer, oneOf, text } from "./field.ts";
 import { headerName, metadataKey, spiffeId, trustDomain, workloadApiAddress } from "./identity-kinds.ts";

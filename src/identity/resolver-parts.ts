@@ -20,8 +20,8 @@ export interface RequestCredentials {
   readonly destinationPrincipal: string;
   /** A header by its lower-case name, several lines joined with `,`. */
   header(name: string): string | undefined;
-  /** A scalar of Envoy's dynamic metadata. */
-  filterMetadata(namespace: string, key: string): string | number | boolean | undefined;
+  /** A value of Envoy's dynamic metadata; null for one that is no scalar. */
+  filterMetadata(namespace: string, key: string): string | number | boolean | null | undefined;
 }
 
 /** What credentials are held against. Everything in it may change between two checks. */

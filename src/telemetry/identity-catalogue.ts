@@ -94,7 +94,7 @@ export const IDENTITY_CATALOGUE = {
     help: "1 while the deny list in force is what its file says, 0 while the file is broken or gone; absent where none is configured.",
     labels: {},
   },
-  svidgate_deny_list_apply_seconds: {
+  svidgate_deny_list_apply_duration_seconds: {
     type: "histogram",
     help: "Time from the change of the deny list's file to its list being in force.",
     labels: {},

@@ -58,7 +58,7 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
   const slotOf = (source: IdentitySource, verifiedBy: Verifier): number =>
     IDENTITY_SOURCES.indexOf(source) * VERIFIERS.length + VERIFIERS.indexOf(verifiedBy);
   const durations = createDurationHistogram(IDENTITY_CATALOGUE.svidgate_identity_duration_seconds.bucketsSeconds, 1);
-  const applied = createDurationHistogram(IDENTITY_CATALOGUE.svidgate_deny_list_apply_seconds.bucketsSeconds, 1);
+  const applied = createDurationHistogram(IDENTITY_CATALOGUE.svidgate_deny_list_apply_duration_seconds.bucketsSeconds, 1);
   const events = new Map<string, number>();
   let longLived = 0;
   const trustDomains = () => counts()?.trustDomains ?? [];
@@ -127,7 +127,7 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
         const current = counts()?.denyList?.current;
         return optional(current === undefined ? undefined : Number(current));
       },
-      svidgate_deny_list_apply_seconds: () => [{ labels: {}, ...applied.read(0) }],
+      svidgate_deny_list_apply_duration_seconds: () => [{ labels: {}, ...applied.read(0) }],
     },
   };
 }

@@ -177,3 +177,29 @@ test("every byte of a request matters: each cut-off request is unreadable or ano
     assert.deepEqual(readCheckRequest(encoded.value.subarray(0, length)), { ok: false, code: "request_unreadable" });
   }
 });
+
+test("answers Envoy's metadata by namespace and key: scalars, null for what is none, undefined for what is absent", () => {
+  const request = view({
+    metadataContext: {
+      filterMetadata: {
+        "envoy.filters.http.jwt_authn": {
+          token: "a.b.c",
+          count: 3,
+          ok: false,
+          nothing: null,
+          list: ["a"],
+          map: { a: 1 },
+          é: "ü",
+        },
+        empty: {},
+      },
+    },
+  });
+  const of = (key: string) => request.filterMetadata("envoy.filters.http.jwt_authn", key);
+  assert.deepEqual(["token", "count", "ok", "é"].map(of), ["a.b.c", 3, false, "ü"]);
+  assert.deepEqual(["nothing", "list", "map"].map(of), [null, null, null]);
+  assert.equal(of("absent"), undefined);
+  assert.equal(request.filterMetadata("empty", "token"), undefined);
+  assert.equal(request.filterMetadata("other", "token"), undefined);
+  assert.equal(full.filterMetadata("envoy.filters.http.jwt_authn", "token"), undefined);
+});
