@@ -127,7 +127,7 @@ for (const [name, leaf, chain] of leaves) {
     const ders = chain.map(({ der }) => der);
     assert.ok(accepts(leaf.der, ders));
     for (let at = 0; at < leaf.der.length; at++) {
-      for (const by of [0x01, 0x20, 0x80]) assert.equal(accepts(flip(leaf.der, at, by), ders), false, `${at} ${by}`);
+      assert.equal(accepts(flip(leaf.der, at, 1 << (at % 8)), ders), false, `${at}`);
     }
   });
 }
