@@ -1,18 +1,14 @@
-// TLS as the configuration asks for it: which keys go together, where the material comes from, how it follows renewals, and what
-// there is to tell of it.
+// TLS as the configuration asks for it: which keys go together, where the material comes from, and what there is to tell of it.
+// How it follows renewals is app-tls-follow.ts.
 
-import type { Clock } from "./base/clock.ts";
-import type { Timers } from "./base/timers.ts";
 import type { Settings } from "./config/settings.ts";
 import type { OwnSvid } from "./identity/sources/own-svid.ts";
-import { watchFile } from "./identity/sources/watched-file.ts";
 import { parseSpiffeId } from "./identity/spiffe-id.ts";
 import type { BoundSocket } from "./server/accept.ts";
 import { loadTlsMaterial, readClientCa } from "./server/tls-files.ts";
 import { type TlsMaterial, toTlsMaterial } from "./server/tls-material.ts";
 import type { Findings } from "./server/tls-pem.ts";
-import { startTlsRenewal, type TlsRenewal, type TlsRenewed } from "./server/tls-renewal.ts";
-import type { ReloadResult } from "./telemetry/catalogue.ts";
+import type { TlsRenewed } from "./server/tls-renewal.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** Material, or undefined for plaintext; or every problem. */
@@ -113,75 +109,6 @@ function idsWithoutAuthorities(settings: TlsSettings, isPlaintext: boolean): str
           `svidgate.tls.client_spiffe_ids: \`${text}\` is of a trust domain without a bundle: set \`svidgate.identity.trust_domains.${id.value.trustDomain}.bundle\``,
         ];
   });
-}
-
-/** What following renewals takes from outside. */
-export interface TlsWatchPorts {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly log: Log;
-  /** Needed for `svidgate.tls.source: workload_api`. */
-  readonly svids?: OwnSvidSource | undefined;
-  /** How long a change of a file that no event told of can stay unseen. Default 1 s. */
-  readonly pollMs?: number;
-  /** Counts renewals. */
-  readonly counted: (result: ReloadResult) => void;
-  /** What new handshakes get now. */
-  readonly inForce: () => TlsMaterial | undefined;
-}
-
-/** Changes of files come in twos and threes. */
-const GATHER_MS = 500;
-
-/**
- * Follows the certificate, key and client authorities of the settings from now on: `onMaterial` gets what is right and new. What is
- * broken is logged and counted, and nothing changes. To be closed and started anew when settings are replaced.
- */
-export function watchTls(
-  settings: TlsSettings,
-  ports: TlsWatchPorts,
-  onMaterial: (material: TlsMaterial) => void,
-): Pick<TlsRenewal, "last" | "close"> {
-  const { clock, timers, log, svids } = ports;
-  const renewal = startTlsRenewal({
-    clock,
-    timers,
-    inForce: ports.inForce,
-    load: async () => {
-      const loaded = await loadListenerTls(settings, clock.unixMs(), svids);
-      const { material } = loaded.ok ? loaded : {};
-      if (!loaded.ok) return loaded;
-      return material === undefined ? { ok: false, problems: [] } : { ...loaded, material };
-    },
-    onRenewed: (material, warnings) => {
-      for (const warning of warnings) log.warn("tls", { warning });
-      ports.counted("success");
-      onMaterial(material);
-      log.info("TLS certificate renewed", { spiffeId: material.leaf.spiffeId, notAfter: notAfter(material) });
-    },
-    onFailed: (problems) => {
-      ports.counted("failure");
-      log.error("TLS renewal failed: certificate and key in force stay", { problems });
-    },
-  });
-  const isFile = settings.tlsSource !== "workload_api";
-  const paths = [isFile && settings.tlsCertificate, isFile && settings.tlsPrivateKey, settings.tlsClientCa];
-  const watched = paths.flatMap((path) =>
-    typeof path === "string" ? [watchFile(path, ports, () => renewal.look(GATHER_MS))] : [],
-  );
-  const forget = isFile ? undefined : svids?.onSvid(() => renewal.look(0));
-  // What changed between the load of what is in force and now.
-  renewal.look(GATHER_MS);
-  return {
-    get last() {
-      return renewal.last;
-    },
-    close: () => {
-      for (const file of watched) file.close();
-      forget?.();
-      renewal.close();
-    },
-  };
 }
 
 /** Says what protects the listener, and warns where nothing does. */

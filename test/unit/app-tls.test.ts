@@ -3,14 +3,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import {
-  loadListenerTls,
-  type OwnSvidSource,
-  type TlsSettings,
-  toTlsStatus,
-  wantsTls,
-  watchTls,
-} from "../../src/app-tls.ts";
+import { loadListenerTls, type OwnSvidSource, type TlsSettings, toTlsStatus, wantsTls } from "../../src/app-tls.ts";
+import { watchTls } from "../../src/app-tls-follow.ts";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import type { OwnSvid } from "../../src/identity/sources/own-svid.ts";
 import type { TlsMaterial } from "../../src/server/tls-material.ts";
