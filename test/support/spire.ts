@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import { type LoggedProcess, startLoggedProcess } from "./logged-process.ts";
+import { programPath } from "./program-path.ts";
 import { agentConfig, serverConfig } from "./spire-config.ts";
 
 const run = promisify(execFile);
@@ -186,7 +187,7 @@ export async function startSpire(options: SpireOptions = {}): Promise<Spire> {
       const { results } = await json<{ results: { entry: { id: string } }[] }>(
         ...["entry", "create", "-parentID", id(NODE), "-spiffeID", id(entry.path)],
         ...["-selector", `unix:uid:${process.getuid?.() ?? 0}`],
-        ...(entry.program === undefined ? [] : ["-selector", `unix:path:${await realpath(entry.program)}`]),
+        ...(entry.program === undefined ? [] : ["-selector", `unix:path:${await programPath(entry.program)}`]),
         ...option("-x509SVIDTTL", entry.x509TtlSeconds),
         ...option("-jwtSVIDTTL", entry.jwtTtlSeconds),
         ...option("-hint", entry.hint),
