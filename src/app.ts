@@ -2,6 +2,7 @@
 // start, reload as often as wanted, drain. What a part decides is in the part, not here.
 
 import { randomUUID } from "node:crypto";
+import { announceIdentity } from "./app-announce.ts";
 import type { IdentityPorts } from "./app-identity.ts";
 import { type AppParts, createAppMetrics } from "./app-metrics.ts";
 import {
@@ -226,6 +227,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   health.setReady(true);
 
   const acceptor = server.acceptors[0];
+  announceIdentity(log, rules.identity, clock.unixMs());
   if (acceptor !== undefined) announceListener(log, acceptor, rules.tls);
   const running = server;
   const stopRest = async (): Promise<void> => {

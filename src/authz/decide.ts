@@ -23,6 +23,8 @@ export interface DecisionRecord {
   /** Absent when the message could not be read. */
   readonly request: CheckRequest | undefined;
   readonly identity: Identity | undefined;
+  /** The header of a token that does not go on upstream, when the request passes. */
+  readonly headerToRemove?: string | undefined;
   /** The policy that was asked, whether or not it came to an evaluation. */
   readonly policy: ActivePolicy;
   /** The input document, JSON text; undefined when none could be made. */
@@ -114,6 +116,7 @@ function conclude(
       call,
       request: progress.request,
       identity: progress.identity,
+      headerToRemove: progress.headerToRemove,
       policy,
       input: progress.input,
       resultSet: progress.resultSet,

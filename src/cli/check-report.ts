@@ -1,11 +1,12 @@
 // What `svidgate check` prints: the decision, its reason, and what Envoy would do with the answer.
 
 import type { DecisionRecord } from "../authz/decide.ts";
+import { isAllow } from "../authz/decision.ts";
 import { OUTCOMES } from "../authz/outcome.ts";
 import { toPlainText } from "../base/plain-text.ts";
 import type { Settings } from "../config/settings.ts";
 import { toJson } from "../policy/value.ts";
-import type { Header } from "../policy/verdict.ts";
+import type { Header, Verdict } from "../policy/verdict.ts";
 
 /** The report as text for people or as one JSON object for programs; ends with a line feed. */
 export function toCheckReport(record: DecisionRecord, settings: Settings, format: "text" | "json"): string {
@@ -18,7 +19,7 @@ export function toCheckReport(record: DecisionRecord, settings: Settings, format
 }
 
 function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<string, unknown>> {
-  const { decision, request } = record;
+  const { decision, request, identity } = record;
   const { outcome, grpc, http, meaning } = OUTCOMES[decision.reason];
   const endsCall = outcome === "error" && settings.onError === "grpc_error";
   const { verdict } = decision;
@@ -33,8 +34,11 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
     enforced: outcome === "allow" || !settings.dryRun,
     request: request === undefined ? undefined : `${request.method} ${request.path}`,
     principal: request?.sourcePrincipal || undefined,
+    spiffe_id: identity?.spiffeId,
+    verified_by: identity?.spiffeId === undefined ? undefined : identity.verifiedBy,
+    identity_error: identity?.error,
     headers: told?.headers.map(toLine),
-    headers_to_remove: told?.allow === true ? told.headersToRemove : undefined,
+    headers_to_remove: removed(record, told),
     response_headers: told?.allow === true ? told.responseHeadersToAdd.map(toLine) : undefined,
     query_to_set:
       told?.allow === true ? told.queryParametersToSet.map(({ key, value }) => `${key}=${value}`) : undefined,
@@ -46,6 +50,12 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
     evaluation_us: record.evaluationMs === undefined ? undefined : Math.round(record.evaluationMs * 1000),
   };
 }
+
+/** What the policy takes away, and the token that is not to go on. */
+const removed = ({ headerToRemove, decision }: DecisionRecord, told: Verdict | undefined): readonly string[] => {
+  const ofPolicy = told?.plain === false && told.allow ? told.headersToRemove : [];
+  return isAllow(decision) && headerToRemove !== undefined ? [...ofPolicy, headerToRemove] : ofPolicy;
+};
 
 const toLine = ({ key, value }: Header): string => `${key}: ${value}`;
 

@@ -26,6 +26,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   "app-identity.ts": 4.5,
   "app-tls.ts": 4.55,
   "app-tls-follow.ts": 4.58,
+  "app-announce.ts": 4.6,
   "app-identity-status.ts": 4.6,
   "app-rules.ts": 4.6,
   "app-metrics.ts": 4.7,
