@@ -1,7 +1,6 @@
 // SPIFFE bundle documents for tests, made of real keys and certificates.
 
 import { generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
-import { loadX509 } from "../../src/base/x509.ts";
 
 /** Any members: tests make wrong ones. */
 export type Entry = Readonly<Record<string, unknown>>;
@@ -30,26 +29,3 @@ export const ecKey = (namedCurve = "P-256"): KeyObject => generateKeyPairSync("e
 /** The text of a document. */
 export const bundleText = (keys: readonly unknown[], members: Entry = {}): string =>
   JSON.stringify({ ...members, keys });
-
-/** A self-signed certificate with these flags, valid for the hours around now. */
-export async function selfSigned(
-  isAuthority: boolean,
-  usage: "keyCertSign" | "digitalSignature" | "none",
-): Promise<string> {
-  const x509 = await loadX509();
-  const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: "01",
-    name: "O=test",
-    notBefore: new Date(Date.now() - 3_600_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(isAuthority, undefined, true),
-      ...(usage === "none" ? [] : [new x509.KeyUsagesExtension(x509.KeyUsageFlags[usage], true)]),
-      new x509.SubjectAlternativeNameExtension([{ type: "url", value: "spiffe://example.org" }]),
-    ],
-  });
-  return `${certificate.toString("pem")}\n`;
-}

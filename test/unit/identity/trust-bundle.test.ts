@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../../../src/identity/trust-bundle.ts";
-import { bundleText, type Entry, ecKey, jwtEntry, selfSigned, x509Entry } from "../../support/bundle-documents.ts";
+import { bundleText, type Entry, ecKey, jwtEntry, x509Entry } from "../../support/bundle-documents.ts";
 import { createTestAuthority } from "../../support/ca.ts";
+import { issueAuthority } from "../../support/signed-certificate.ts";
 
 const [authority, other] = await Promise.all([createTestAuthority(), createTestAuthority()]);
 const leaf = await authority.svid("/web");
-const [caWithoutUsage, caForData] = await Promise.all([selfSigned(true, "none"), selfSigned(true, "digitalSignature")]);
+const caWithoutUsage = issueAuthority(undefined, { keyUsage: undefined }).pem;
+const caForData = issueAuthority(undefined, { keyUsage: [0x07, 0x80] }).pem;
+const unflagged = issueAuthority(undefined, { isAuthority: false, keyUsage: [0x01, 0x06] }).pem;
 const jwtKey = ecKey();
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
 const weakRsa = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
@@ -177,6 +180,7 @@ const ignoredEntries: readonly (readonly [name: string, entry: unknown, why: Reg
     x509Entry(authority.certificatePem, { x5c: [leafBase64] }),
     /no authority/,
   ],
+  ["key usage of an authority without its flag", x509Entry(unflagged), /no authority/],
   ["an authority without key usage", x509Entry(caWithoutUsage), /keyCertSign/],
   ["an authority that may only sign data", x509Entry(caForData), /keyCertSign/],
   ["members of another key", x509Entry(other.certificatePem, { x5c: [x509Base64] }), /another key/],
