@@ -15,6 +15,7 @@ import {
   malformed,
   naturalNumber,
   need,
+  needModest,
   readOr,
   sequence,
   smallNumber,
@@ -41,6 +42,9 @@ export interface CertificateFields extends CertificateExtensions {
 export const MAX_CERTIFICATE_BYTES = 16 * 1024;
 /** SPEC: RFC 5280 §4.1.2.2: 20 octets; one more for those who count without the sign. */
 const MAX_SERIAL_BYTES = 21;
+/** SECURITY: other readers take up to 20 µs an element. Public authorities' certificates have up to 120, one of 100 names 300. */
+const MAX_ELEMENTS = 512;
+const MAX_DEPTH = 20;
 const EXPLICIT_0 = 0xa0;
 const EXPLICIT_3 = 0xa3;
 const VERSION_3 = 2;
@@ -54,6 +58,7 @@ export function parseCertificateFields(der: Uint8Array): Result<CertificateField
 function readCertificate(der: Uint8Array): Result<CertificateFields, CertificateCode> {
   const certificate = need(readDer(der, 0, der.length));
   if (certificate.end !== der.length) malformed();
+  needModest(der, certificate, MAX_ELEMENTS, MAX_DEPTH);
   const [tbs, outerAlgorithm, signature, ...behind] = sequence(der, certificate);
   bitStringOctets(der, signature);
   const [version, serial, algorithm, issuer, validity, subject, publicKey, ...rest] = sequence(der, tbs);

@@ -1,12 +1,12 @@
-// Parsed intermediates: a few authorities sign for many workloads, and parsing one takes longer than checking its signature.
+// Intermediates that were read: a few authorities sign for many workloads, and reading one takes longer than checking a signature.
 // It keeps what a certificate says, not whether it is believed.
 
 import { hash } from "node:crypto";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import { type Certificate, readCertificate } from "./certificate.ts";
 
-/** A `parseCertificate` that remembers. */
+/** A `readCertificate` that remembers. */
 export interface CertificateMemory {
-  parse: typeof parseCertificate;
+  read: typeof readCertificate;
 }
 
 const MAX_ENTRIES = 128;
@@ -15,7 +15,7 @@ const MAX_ENTRIES = 128;
 export function createCertificateMemory(): CertificateMemory {
   const known = new Map<string, Certificate>();
   return {
-    parse: (der) => {
+    read: (der) => {
       const fingerprint = hash("sha256", der);
       const found = known.get(fingerprint);
       if (found !== undefined) {
@@ -24,7 +24,7 @@ export function createCertificateMemory(): CertificateMemory {
         return { ok: true, value: found };
       }
       // A copy: the bytes may be a view into a request.
-      const parsed = parseCertificate(Uint8Array.from(der));
+      const parsed = readCertificate(Uint8Array.from(der));
       if (!parsed.ok) return parsed;
       for (const oldest of known.keys()) {
         if (known.size < MAX_ENTRIES) break;

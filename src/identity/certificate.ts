@@ -30,23 +30,43 @@ const MAX_PEM_BLOCKS = 1000;
 
 /** Reads exactly one certificate: DER of version 3 without anything behind it, at most 16 KiB. */
 export function parseCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
+  const certificate = readCertificate(der);
+  return certificate.ok ? confirmCertificate(certificate.value) : certificate;
+}
+
+/**
+ * Reads a certificate with our reader and node:crypto. PERF: @peculiar/x509 takes ten times as long; a stranger's certificate is
+ * judged without it, and one that would be believed is confirmed first.
+ */
+export function readCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
   const fields = parseCertificateFields(der);
   if (!fields.ok) return fields;
   const x509 = toX509(der);
   if (x509 === undefined) return fail("cert_parse", "node:crypto cannot read it");
-  const values = readExtensionValues(der);
-  if (values === undefined) return fail("cert_parse", "@peculiar/x509 cannot read it");
-  const difference = findDifference(fields.value, values, x509);
-  if (difference !== undefined) return fail("cert_parse", `its readers do not agree on ${difference}`);
-  return ok(toCertificate(der, x509, fields.value));
+  const agreed = areSame(fields.value.uris, subjectUris(x509.subjectAltName ?? ""));
+  return agreed
+    ? ok(toCertificate(der, x509, fields.value))
+    : fail("cert_parse", "its readers do not agree on the URI names");
 }
 
-/** Reads once more what `parseCertificate` took before; for who kept the bytes alone. The readers are not compared again. */
-export function reparseCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
-  const fields = parseCertificateFields(der);
-  if (!fields.ok) return fields;
-  const x509 = toX509(der);
-  return x509 === undefined ? fail("cert_parse") : ok(toCertificate(der, x509, fields.value));
+const confirmed = new WeakSet<Certificate>();
+
+/** Has @peculiar/x509 read it too, once; what it understands differently is `cert_parse`. */
+export function confirmCertificate(certificate: Certificate): Result<Certificate, "cert_parse"> {
+  if (confirmed.has(certificate)) return ok(certificate);
+  const values = readExtensionValues(certificate.der);
+  if (values === undefined) return fail("cert_parse", "@peculiar/x509 cannot read it");
+  const difference = findDifference(certificate.fields, values);
+  if (difference !== undefined) return fail("cert_parse", `its readers do not agree on ${difference}`);
+  confirmed.add(certificate);
+  return ok(certificate);
+}
+
+/** Reads once more what was confirmed before, for who kept the bytes alone; it counts as confirmed. */
+export function rereadCertificate(der: Uint8Array): Result<Certificate, CertificateCode> {
+  const certificate = readCertificate(der);
+  if (certificate.ok) confirmed.add(certificate.value);
+  return certificate;
 }
 
 const toCertificate = (der: Uint8Array, x509: X509Certificate, fields: CertificateFields): Certificate => ({
@@ -65,19 +85,23 @@ function toX509(der: Uint8Array): X509Certificate | undefined {
 }
 
 /** What the readers understand differently. */
-function findDifference(fields: CertificateFields, values: ExtensionValues, x509: X509Certificate): string | undefined {
-  const uris = fields.uris.join("\n");
-  if (uris !== values.uris.join("\n") || uris !== subjectUris(x509.subjectAltName ?? "")?.join("\n"))
-    return "the URI names";
-  if (fields.dnsNames.join("\n") !== values.dnsNames.join("\n")) return "the DNS names";
-  if (fields.isAuthority !== values.isAuthority || fields.pathLength !== values.pathLength)
-    return "the basic constraints";
+function findDifference(fields: CertificateFields, values: ExtensionValues): string | undefined {
+  const usages = fields.extendedKeyUsage?.map(oidText);
+  if (!areSame(fields.uris, values.uris)) return "the URI names";
+  if (!areSame(fields.dnsNames, values.dnsNames)) return "the DNS names";
+  if (fields.isAuthority !== values.isAuthority) return "the authority's flag";
+  if (fields.pathLength !== values.pathLength) return "the path length";
   if (fields.keyUsage?.bits !== values.keyUsageBits) return "the key usage";
-  if (fields.extendedKeyUsage?.map(oidText).join() !== values.extendedKeyUsage?.join()) return "the extended key usage";
-  if (fields.subjectKeyId !== values.subjectKeyId || fields.authorityKeyId !== values.authorityKeyId)
-    return "the key identifiers";
-  return undefined;
+  if (!areSame(usages, values.extendedKeyUsage)) return "the extended key usage";
+  if (fields.subjectKeyId !== values.subjectKeyId) return "the subject's key identifier";
+  return fields.authorityKeyId === values.authorityKeyId ? undefined : "the issuer's key identifier";
 }
+
+/** One by one: a text may hold whatever would join them. */
+const areSame = (some: readonly string[] | undefined, others: readonly string[] | undefined): boolean =>
+  some === undefined || others === undefined
+    ? some === others
+    : some.length === others.length && some.every((text, at) => text === others[at]);
 
 /** Reads every certificate of a PEM text, in order; text between blocks is passed over, blocks of other kinds are refused. */
 export function parsePemCertificates(pem: string): Result<readonly Certificate[], CertificateCode> {

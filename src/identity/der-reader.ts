@@ -18,6 +18,8 @@ export const TAG = {
   set: 0x31,
 } as const;
 
+const CONSTRUCTED = 0x20;
+
 /** Thrown by the functions below: a long way out of nested structures. */
 const MALFORMED = new Error("malformed DER");
 
@@ -49,6 +51,21 @@ export const children = (der: Uint8Array, parent: DerElement): readonly DerEleme
 /** The elements of a SEQUENCE. */
 export const sequence = (der: Uint8Array, element: DerElement | undefined): readonly DerElement[] =>
   children(der, need(element, TAG.sequence));
+
+/** Ends the reading of more elements or levels than these; what an OCTET STRING holds counts when it is elements too. */
+export function needModest(der: Uint8Array, top: DerElement, maxElements: number, maxDepth: number): void {
+  let count = 0;
+  const visit = (element: DerElement, depth: number): void => {
+    if (++count > maxElements || depth > maxDepth) malformed();
+    if ((element.tag & CONSTRUCTED) !== 0) {
+      for (const child of children(der, element)) visit(child, depth + 1);
+    } else if (element.tag === TAG.octetString) {
+      const held = readDer(der, element.start, element.end);
+      if (held?.end === element.end && (held.tag & CONSTRUCTED) !== 0) visit(held, depth + 1);
+    }
+  };
+  visit(top, 1);
+}
 
 /** The only element between `start` and `end`. */
 export function only(der: Uint8Array, start: number, end: number): DerElement {

@@ -9,7 +9,7 @@ import { hash } from "node:crypto";
 import { kept } from "../base/kept.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { loadX509 } from "../base/x509.ts";
-import { type Certificate, decodeEnvoyCertificate, parseCertificate, reparseCertificate } from "./certificate.ts";
+import { type Certificate, decodeEnvoyCertificate, readCertificate, rereadCertificate } from "./certificate.ts";
 import { createCertificateMemory } from "./certificate-memory.ts";
 import type { X509SvidCode } from "./codes.ts";
 import { createRefusedCertificates } from "./refused-certificates.ts";
@@ -106,7 +106,7 @@ export function createKnownCertificates(options: KnownCertificatesOptions): Know
       return again;
     }
     counts.misses++;
-    const svidOptions = { bundles, nowUnixMs, clockSkewMs, intermediates: chain ?? [], parse: intermediates.parse };
+    const svidOptions = { bundles, nowUnixMs, clockSkewMs, intermediates: chain ?? [], read: intermediates.read };
     return entry === undefined ? first(text, chainHash, svidOptions) : renew(entry, chainHash, svidOptions);
   }
 
@@ -137,7 +137,7 @@ export function createKnownCertificates(options: KnownCertificatesOptions): Know
   function first(text: string, chainHash: string, svidOptions: X509SvidOptions): Entry["answer"] {
     const der = decodeEnvoyCertificate(text);
     if (!der.ok) return der;
-    const leaf = parseCertificate(der.value);
+    const leaf = readCertificate(der.value);
     if (!leaf.ok) return refused.add(text, chainHash, leaf, undefined, svidOptions.nowUnixMs);
     const id = verifyX509SvidLeaf(leaf.value, svidOptions);
     if (!id.ok) return refused.add(text, chainHash, id, undefined, svidOptions.nowUnixMs);
@@ -162,7 +162,7 @@ export function createKnownCertificates(options: KnownCertificatesOptions): Know
   function renew(entry: Entry, chainHash: string, svidOptions: X509SvidOptions): Entry["answer"] {
     const der = decodeEnvoyCertificate(entry.text);
     if (!der.ok) return der;
-    const leaf = reparseCertificate(der.value);
+    const leaf = rereadCertificate(der.value);
     if (!leaf.ok) return leaf;
     const path = verifyPath(leaf.value, entry.spiffeId, svidOptions);
     if (!path.ok) {

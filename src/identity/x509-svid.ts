@@ -4,7 +4,7 @@
 // Possession of the private key is not proven here: the TLS handshake did, or whoever reports the certificate is believed.
 
 import { fail, ok, type Result } from "../base/result.ts";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import { type Certificate, confirmCertificate, readCertificate } from "./certificate.ts";
 import { findCertificatePath } from "./certificate-path.ts";
 import type { X509SvidCode } from "./codes.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
@@ -27,8 +27,8 @@ export interface X509SvidOptions {
   readonly clockSkewMs?: number;
   /** DER of certificates that may help to find a path; untrusted, and no more than the first eight are looked at. */
   readonly intermediates?: readonly Uint8Array[];
-  /** In place of `parseCertificate`, for who remembers what it parsed. */
-  readonly parse?: typeof parseCertificate;
+  /** In place of `readCertificate`, for who remembers what it read. */
+  readonly read?: typeof readCertificate;
 }
 
 const MAX_INTERMEDIATES = 8;
@@ -38,7 +38,7 @@ export function verifyX509Svid(
   leaf: Uint8Array | Certificate,
   options: X509SvidOptions,
 ): Result<X509Svid, X509SvidCode> {
-  const parsed = "fields" in leaf ? ok(leaf) : parseCertificate(leaf);
+  const parsed = "fields" in leaf ? ok(leaf) : readCertificate(leaf);
   if (!parsed.ok) return parsed;
   const id = verifyX509SvidLeaf(parsed.value, options);
   return id.ok ? verifyX509SvidPath(parsed.value, id.value, options) : id;
@@ -67,7 +67,7 @@ export function verifyX509SvidPath(
     nowUnixMs,
     clockSkewMs = DEFAULT_CLOCK_SKEW_MS,
     intermediates = [],
-    parse = parseCertificate,
+    read = readCertificate,
   }: X509SvidOptions,
 ): Result<X509Svid, X509SvidCode> {
   const anchors = bundles.find(spiffeId.trustDomain)?.bundle.x509Authorities ?? [];
@@ -75,7 +75,7 @@ export function verifyX509SvidPath(
   let candidates: readonly Certificate[] | undefined;
   const readCandidates = (): readonly Certificate[] =>
     intermediates.slice(0, MAX_INTERMEDIATES).flatMap((der) => {
-      const parsed = parse(der);
+      const parsed = read(der);
       return parsed.ok ? [parsed.value] : [];
     });
   const path = findCertificatePath(leaf, {
@@ -87,5 +87,11 @@ export function verifyX509SvidPath(
     nowUnixMs,
     clockSkewMs,
   });
-  return path.ok ? ok({ spiffeId, leaf, chain: path.value }) : path;
+  if (!path.ok) return path;
+  // Only now, when everything else says yes: a stranger's certificates are not worth a third reader.
+  for (const certificate of path.value) {
+    const agreed = confirmCertificate(certificate);
+    if (!agreed.ok) return agreed;
+  }
+  return ok({ spiffeId, leaf, chain: path.value });
 }

@@ -5,7 +5,7 @@ import {
   decodePem,
   parseCertificate,
   parsePemCertificates,
-  reparseCertificate,
+  rereadCertificate,
 } from "../../../src/identity/certificate.ts";
 import { element, extension, oid, sequence } from "../../support/der-certificate.ts";
 import {
@@ -152,6 +152,32 @@ describe("parseCertificate", () => {
       { isAuthority: true, nameConstraints: nameConstraints([[0x86, "td1.test"]], [[0x82, "x.test"]]) },
     ],
     [
+      "a thousand elements",
+      {
+        more: [
+          extension(
+            "2b06010401",
+            false,
+            sequence(...Array.from({ length: 250 }, () => sequence(sequence(sequence())))),
+          ),
+        ],
+      },
+      "cert_parse",
+    ],
+    [
+      "names in thirty layers",
+      {
+        more: [
+          extension(
+            "2b06010401",
+            false,
+            Array.from({ length: 30 }).reduce<Buffer>((inner) => sequence(inner), sequence()),
+          ),
+        ],
+      },
+      "cert_parse",
+    ],
+    [
       "a URI in two layers",
       { names: extension("551d11", false, sequence(element(0xa6, element(0x16, Buffer.from(ID))))) },
       "cert_parse",
@@ -211,11 +237,11 @@ describe("parseCertificate", () => {
   });
 
   it("reads again what it took, with the same outcome and without comparing", () => {
-    const [once, again] = [parseCertificate(good.der), reparseCertificate(good.der)];
+    const [once, again] = [parseCertificate(good.der), rereadCertificate(good.der)];
     assert.ok(once.ok && again.ok);
     assert.deepEqual(again.value.fields, once.value.fields);
     assert.equal(again.value.fingerprintSha256, once.value.fingerprintSha256);
-    assert.equal(reparseCertificate(good.der.subarray(1)).ok, false);
+    assert.equal(rereadCertificate(good.der.subarray(1)).ok, false);
   });
 });
 

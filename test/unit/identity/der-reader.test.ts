@@ -5,6 +5,7 @@ import {
   bitStringOctets,
   malformed,
   naturalNumber,
+  needModest,
   oidText,
   presentTrue,
   readOr,
@@ -84,6 +85,25 @@ it("reads times that exist", () => {
   for (const wrong of ["20500101000000.5Z", "20500229000000Z", "00500101000000Z", "2050010100000Z"]) {
     assert.equal(general(wrong), undefined, wrong);
   }
+});
+
+it("ends where there are too many elements, or too deep, those inside of octets included", () => {
+  const modest = (der: Buffer, elements: number, depth: number): boolean =>
+    readOr(() => {
+      needModest(der, readDer(der, 0, der.length) ?? malformed(), elements, depth);
+      return true;
+    }) === true;
+  const nul = Buffer.of(5, 0);
+  const list = element(0x30, nul, nul, element(0x30, nul));
+  assert.equal(modest(list, 5, 3), true);
+  assert.equal(modest(list, 4, 3), false);
+  assert.equal(modest(list, 5, 2), false);
+  const held = element(0x30, element(0x04, list));
+  assert.equal(modest(held, 7, 5), true);
+  assert.equal(modest(held, 6, 5), false);
+  assert.equal(modest(held, 7, 4), false);
+  assert.equal(modest(element(0x30, element(0x04, Buffer.from("hello"))), 2, 2), true);
+  assert.equal(modest(element(0x30, Buffer.of(5, 1)), 9, 9), false);
 });
 
 it("writes object identifiers as people do", () => {

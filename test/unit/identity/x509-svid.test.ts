@@ -58,6 +58,14 @@ describe("verifyX509Svid", () => {
     );
   });
 
+  it("believes no certificate whose readers do not agree, after everything else says yes", () => {
+    const odd = { more: [extension("551d20", false, Buffer.from("hello"))] };
+    assert.equal(codeOf(svid(odd).der), "cert_parse");
+    assert.equal(codeOf(svid(odd, authority()).der), "untrusted");
+    const middle = authority({ subject: "middle", ...odd }, root);
+    assert.equal(codeOf(svid({}, middle).der, { intermediates: [middle.der] }), "cert_parse");
+  });
+
   it("takes a certificate that is parsed already", () => {
     const parsed = parseCertificate(svid().der);
     assert.ok(parsed.ok);
@@ -103,7 +111,7 @@ describe("verifyX509Svid", () => {
     ["an authority's flag and key usage", { isAuthority: true, keyUsage: [0x01, 0x86] }, "leaf_is_ca"],
     ["no key usage", { keyUsage: undefined }, "leaf_key_usage"],
     ["a key usage that is not critical", { keyUsageIsCritical: false }, "leaf_key_usage"],
-    ["a key usage of no bits at all, which not every reader takes", { keyUsage: [0] }, "cert_parse"],
+    ["a key usage of no bits at all", { keyUsage: [0] }, "leaf_key_usage"],
     ["a key usage of no usage", { keyUsage: [0x07, 0] }, "leaf_key_usage"],
     ["a key usage with bits behind its end", { keyUsage: [0x07, 0xc0] }, "cert_parse"],
     ["no digital signature", { keyUsage: [0x03, 0x28] }, "leaf_key_usage"],
