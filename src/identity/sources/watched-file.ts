@@ -56,7 +56,8 @@ export function watchFile(
   let cancelPoll: (() => void) | undefined;
   let looking: Promise<void> | undefined;
   let isClosed = false;
-  let mustTell = false;
+  /** When a change that was fresh is told again, by the monotonic clock. */
+  let settledAtMs: number | undefined;
 
   const soon = (ms: number): void => {
     if (isClosed) return;
@@ -65,17 +66,20 @@ export function watchFile(
       void check();
     });
   };
+  const isFresh = (facts: FileFacts | undefined): boolean =>
+    facts !== undefined && ports.clock.unixMs() - Number(facts.mtimeNs / 1_000_000n) < SETTLED_MS;
   const look = async (): Promise<void> => {
     await folders.follow(path);
     const facts = await stat(path, { bigint: true }).then(toFacts, () => undefined);
     if (isClosed) return;
     const isChange = !isSameFile(known, facts);
-    const isTold = mustTell;
     known = facts;
-    mustTell =
-      isChange && facts !== undefined && ports.clock.unixMs() - Number(facts.mtimeNs / 1_000_000n) < SETTLED_MS;
-    if (mustTell) soon(SETTLED_MS);
-    if (isChange || isTold) onChange(facts);
+    const nowMs = ports.clock.monotonicMs();
+    // Looks for other reasons come in between; they are not the second telling.
+    const isSettled = settledAtMs !== undefined && nowMs >= settledAtMs;
+    if (isChange || isSettled) settledAtMs = isChange && isFresh(facts) ? nowMs + SETTLED_MS : undefined;
+    if (settledAtMs !== undefined) soon(settledAtMs - nowMs);
+    if (isChange || isSettled) onChange(facts);
   };
   // One look at a time, and never the one under way for an event of now: it may have passed already what the event is about.
   const check = (): Promise<void> => {
