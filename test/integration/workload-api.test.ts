@@ -309,6 +309,32 @@ describe("a lost server", () => {
   });
 });
 
+describe("one lost stream of two", () => {
+  it("makes the whole trust domain age, though the other one repeats itself", async (t) => {
+    const world = await startWithBundle(t);
+    world.jwt.end();
+    await world.log.next(/^stream jwt_bundles connecting/);
+    world.clock.advanceMs(700);
+    world.x509.send(x509Bundles({ [TD]: one, [OTHER]: two }));
+    await world.log.next(/^live other.test true/);
+    assert.equal(world.bundles.ageSeconds("example.org", world.clock.unixMs()), 0.7);
+    assert.equal(world.bundles.ageSeconds("other.test", world.clock.unixMs() + 5_000), 0);
+    world.clock.advanceMs(300);
+    (await world.server.next("FetchJWTBundles")).send(jwtBundles({ [TD]: KEYS }));
+    await world.log.next(/^live example.org true/);
+    assert.equal(world.bundles.ageSeconds("example.org", world.clock.unixMs() + 5_000), 0);
+  });
+
+  it("that never gave anything keeps the other's trust domains from nothing", async (t) => {
+    const world = await start(t);
+    world.jwt.fail(STATUS.PERMISSION_DENIED, "no");
+    await world.log.next(/^stream jwt_bundles denied/);
+    world.x509.send(x509Bundles({ [TD]: one }));
+    await world.log.next(/^live example.org true/);
+    assert.deepEqual(authorities(world), { x509: 1, jwt: [] });
+  });
+});
+
 describe("codes of the server", () => {
   it("PERMISSION_DENIED: no entry yet, asked again until there is one", async (t) => {
     const world = await start(t);

@@ -88,9 +88,9 @@ export function startWorkloadApi(options: WorkloadApiOptions, sink: BundleSink, 
 
   const ofBundles = (half: BundleHalf): Pick<WorkloadStreamHandlers, "onMessage" | "onDown" | "onWithdrawn"> => ({
     onMessage: (message) => bundles.take(half, message),
-    onDown: (problem) => {
+    onDown: (problem, state) => {
       bundles.lose(half);
-      failed(undefined, `${problem}: what is known stays in force, and ages`);
+      failed(undefined, state === "stopped" ? problem : `${problem}: what is known stays in force, and ages`);
     },
     onWithdrawn: () => bundles.withdraw(half),
   });

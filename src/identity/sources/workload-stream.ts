@@ -32,8 +32,8 @@ export type WorkloadStreamName = "x509_bundles" | "jwt_bundles" | "x509_svid";
 export interface WorkloadStreamHandlers {
   /** Reads a message; the sentence says why it, or a part of it, was not taken. */
   onMessage(bytes: Uint8Array): string | undefined;
-  /** The stream is not open any more; what it told stays as it was. */
-  onDown(problem: string): void;
+  /** The stream is not open any more; what it told stays as it was, and is asked for again unless the state is `stopped`. */
+  onDown(problem: string, state: WorkloadStreamState): void;
   /** The server does not give us this any more: what it told counts no longer. */
   onWithdrawn(): void;
   /** State, problem or number of messages have changed. */
@@ -116,7 +116,7 @@ export function startWorkloadStream(
     const isStopped = code === STATUS.UNIMPLEMENTED || code === STATUS.INVALID_ARGUMENT;
     problem = toSentence(code, details);
     state = isDenied ? "denied" : isStopped ? "stopped" : "connecting";
-    handlers.onDown(problem);
+    handlers.onDown(problem, state);
     if (!isDenied) deniedSinceMs = undefined;
     else {
       deniedSinceMs ??= clock.monotonicMs();
