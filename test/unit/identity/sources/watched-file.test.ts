@@ -124,6 +124,21 @@ describe("watchFile", () => {
     watched.close();
   });
 
+  it("tells it the second time when it has settled, whatever looks come before", async () => {
+    write("first");
+    const clock = createManualClock(Date.now() - 10_000);
+    const { watched, look, told } = startWatching(clock);
+    await look();
+    write("second");
+    assert.equal(await look(), 1);
+    clock.advanceMs(20);
+    assert.equal(await look(), 0);
+    clock.advanceMs(30);
+    await watched.check();
+    assert.equal(told.length, 2);
+    watched.close();
+  });
+
   it("polls once a second, and stops when it is closed", async () => {
     write("first");
     const clock = createStillClock();
