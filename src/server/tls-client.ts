@@ -4,7 +4,8 @@
 // all authorities are one pool, is not asked. Bundles are never pooled, and a peer cannot choose by which one it is judged.
 
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-import { parseCertificate } from "../identity/certificate.ts";
+import { kept } from "../base/kept.ts";
+import { readCertificate } from "../identity/certificate.ts";
 import type { X509SvidCode } from "../identity/codes.ts";
 import { DEFAULT_CLOCK_SKEW_MS, type ValidityCode, validityCode } from "../identity/svid-leaf.ts";
 import type { TrustBundleSource } from "../identity/trust-bundles.ts";
@@ -94,7 +95,7 @@ export function proveByBundle(
   trust: ClientTrust,
   nowUnixMs: number,
 ): JudgedClient {
-  const leaf = parseCertificate(leafDer);
+  const leaf = readCertificate(leafDer);
   if (!leaf.ok) return { ok: false, refusal: toRefusal(leaf) };
   const options = { clockSkewMs: DEFAULT_CLOCK_SKEW_MS, ...trust, nowUnixMs };
   const id = verifyX509SvidLeaf(leaf.value, options);
@@ -103,8 +104,10 @@ export function proveByBundle(
     return { ok: false, refusal: { ...NOT_LISTED, detail: `not verified: ${id.value.id}` } };
   }
   const intermediates = toIntermediates();
+  // PERF: parsing costs more than the signatures, and a new bundle asks for the same certificates again.
+  const read = kept(readCertificate);
   const verify = (nowUnixMs: number): ReturnType<typeof verifyX509SvidPath> =>
-    verifyX509SvidPath(leaf.value, id.value, { ...options, nowUnixMs, intermediates });
+    verifyX509SvidPath(leaf.value, id.value, { ...options, nowUnixMs, intermediates, read });
   const path = verify(nowUnixMs);
   return path.ok
     ? { ok: true, client: followBundle(path.value, verify, trust) }

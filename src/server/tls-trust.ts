@@ -25,7 +25,8 @@ export function createClientTrust(sources: ClientTrustSources): ClientTrust {
     },
     object: (certificate, nowUnixMs) => {
       const { spiffeId } = certificate;
-      const rules = { ...(sources.rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES), minRemainingMs: 0 };
+      const asked = sources.rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES;
+      const rules = asked.minRemainingMs === 0 ? asked : { ...asked, minRemainingMs: 0 };
       const state = sources.bundles()?.state(spiffeId.trustDomain, nowUnixMs) ?? "absent";
       const checked = checkCredential(spiffeId, certificate, rules, state, nowUnixMs, true);
       if (!checked.ok) return checked;
