@@ -8,17 +8,19 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { startWorkloadApi, type WorkloadApi } from "../../src/identity/sources/workload-api.ts";
 import { type BundleSink, createTrustBundles, type TrustBundles } from "../../src/identity/trust-bundles.ts";
+import { withDeadline } from "./deadline.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
 
 /** Lines in the order in which they came. */
 export interface EventLog {
   readonly lines: readonly string[];
   write(line: string): void;
-  /** Resolves with the first line that matches among those behind the last one that was waited for. */
+  /** Resolves with the first line that matches among those behind the last one that was waited for; fails when none comes. */
   next(expected: RegExp): Promise<string>;
 }
 
-export function createEventLog(): EventLog {
+/** `limitMs` is how long one line may take. */
+export function createEventLog(limitMs = 20_000): EventLog {
   const lines: string[] = [];
   let read = 0;
   let wake = (): void => undefined;
@@ -36,9 +38,10 @@ export function createEventLog(): EventLog {
           read++;
           return line;
         }
-        await new Promise<void>((resolve) => {
+        const more = new Promise<void>((resolve) => {
           wake = resolve;
         });
+        await withDeadline(more, limitMs, () => `a line like ${expected} after\n${lines.slice(-20).join("\n")}`);
       }
     },
   };

@@ -4,6 +4,7 @@
 import { rmSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { loadProto, type Metadata, Server, ServerCredentials, type ServerWritableStream } from "../../src/base/grpc.ts";
+import { withDeadline } from "./deadline.ts";
 
 /** A stream that a client has opened. */
 export interface OpenedStream {
@@ -25,13 +26,15 @@ export type StreamName = "FetchX509Bundles" | "FetchJWTBundles" | "FetchX509SVID
 export interface WorkloadApiServer {
   /** `unix:///path` or `tcp://127.0.0.1:port`. */
   readonly socket: string;
-  /** The next stream of this kind, in the order in which they were opened. */
+  /** The next stream of this kind, in the order in which they were opened; fails when none comes. */
   next(name: StreamName): Promise<OpenedStream>;
   /** How many streams of this kind were opened so far. */
   opened(name: StreamName): number;
   /** Cuts every connection and takes no more. */
   stop(): Promise<void>;
 }
+
+const WAIT_MS = 20_000;
 
 interface Codec {
   requestSerialize(message: object): Buffer;
@@ -132,9 +135,10 @@ export async function startWorkloadApiServer(
       for (;;) {
         const stream = its.opened[index];
         if (stream !== undefined) return stream;
-        await new Promise<void>((resolve) => {
+        const more = new Promise<void>((resolve) => {
           its.wake = resolve;
         });
+        await withDeadline(more, WAIT_MS, () => `another ${name}`);
       }
     },
     opened: (name) => queue(name).opened.length,
