@@ -48,7 +48,7 @@ export const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
 const MAX_IGNORED_TOLD = 20;
 
 /**
- * Reads one bundle document of at most 4 MiB and 256 keys. Entries that the specification tells to ignore are left out and
+ * Reads one bundle document of at most 4 MiB and 128 keys. Entries that the specification tells to ignore are left out and
  * told in `ignored`. PEM without a certificate that may sign is refused (`pem`), while an empty `keys` is a valid bundle that
  * revokes everything.
  */

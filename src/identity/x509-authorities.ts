@@ -10,11 +10,20 @@ export interface X509Authorities {
   readonly ignored: readonly string[];
 }
 
-/** Why a certificate is no authority; undefined when it is one. */
-export function findAuthorityFault({ fields }: Certificate): string | undefined {
+/** Why a certificate is no authority; undefined when it is one, and then its public key can be read. */
+export function findAuthorityFault({ fields, x509 }: Certificate): string | undefined {
   if (!fields.isAuthority) return "the certificate is no authority (cA is not set)";
   if (fields.keyUsage?.keyCertSign !== true) return "the certificate may not sign others (no keyCertSign)";
-  return undefined;
+  return hasReadableKey(x509) ? undefined : "the certificate's public key is unreadable";
+}
+
+/** OpenSSL decodes the key only when it is asked for, long after it has taken the certificate. */
+function hasReadableKey(x509: Certificate["x509"]): boolean {
+  try {
+    return x509.publicKey.type === "public";
+  } catch {
+    return false;
+  }
 }
 
 /** Reads certificates one by one; what is unreadable or may not sign is left out, and what stands twice counts once. */

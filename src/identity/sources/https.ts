@@ -3,6 +3,7 @@
 // self-serving https_spiffe endpoint is first verified with a configured bundle, then always with the newest).
 // After a failure the last good bundle stays, and the next poll is the next attempt.
 
+import { createHash, X509Certificate } from "node:crypto";
 import { decodePem } from "../certificate.ts";
 import { parseSpiffeId } from "../spiffe-id.ts";
 import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../trust-bundle.ts";
@@ -56,11 +57,16 @@ export function startBundleEndpoint(
   let controller = new AbortController();
   let pollMs = DEFAULT_POLL_MS;
   let failures = 0;
+  let lastRead: { readonly digest: string; readonly bundle: TrustBundle } | undefined;
 
   async function fetchOnce(): Promise<void> {
     controller = new AbortController();
     const cancelTimeout = timers.after(options.timeoutMs ?? TIMEOUT_MS, () => controller.abort());
-    const fetched = await fetchBundle(options, { clock, bundles: ports.bundles, cancelled: controller.signal });
+    const attempted = { nowUnixMs: clock.unixMs(), bundles: ports.bundles, cancelled: controller.signal };
+    const fetched = await fetchDocument(options, attempted).then(
+      (document) => (document.ok ? read(document.value) : document),
+      toFault,
+    );
     cancelTimeout();
     if (isClosed) return;
     if (fetched.ok) {
@@ -75,6 +81,16 @@ export function startBundleEndpoint(
       sink.failed(trustDomain, `${name}: ${fetched.detail}: ${describeLastGood(hasBundle())}`);
     }
     cancelPoll = timers.after(Math.round(nextPollMs() * (1 + JITTER * random())), () => void ask());
+  }
+
+  /** PERF: most polls bring the same document again, and reading it costs milliseconds for each certificate. */
+  function read(document: Buffer): Fetched<TrustBundle> {
+    const digest = createHash("sha256").update(document).digest("hex");
+    if (lastRead?.digest === digest) return { ok: true, value: lastRead.bundle };
+    const parsed = parseTrustBundle(document, { trustDomain, format: "jwks" });
+    if (!parsed.ok) return { ok: false, detail: describeBundleFault(parsed) };
+    lastRead = { digest, bundle: parsed.value };
+    return parsed;
   }
 
   const hasBundle = (): boolean => ports.bundles.find(trustDomain) !== undefined;
@@ -107,25 +123,24 @@ export function startBundleEndpoint(
 
 /** What one attempt needs. */
 interface Attempt {
-  readonly clock: SourcePorts["clock"];
+  readonly nowUnixMs: number;
   readonly bundles: TrustBundleSource;
   readonly cancelled: AbortSignal;
 }
 
-type Fetched = { readonly ok: true; readonly value: TrustBundle } | { readonly ok: false; readonly detail: string };
+type Fetched<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly detail: string };
 
-async function fetchBundle(options: BundleEndpointOptions, { clock, bundles, cancelled }: Attempt): Promise<Fetched> {
-  const { trustDomain, url, profile } = options;
-  const nowUnixMs = clock.unixMs();
-  const proof =
-    profile.name === "https_web"
-      ? await toWebProof(profile.caFile)
-      : await toSpiffeProof(profile, { bundles, nowUnixMs });
+/** Nothing that goes wrong on the way may end the polling. */
+const toFault = (error: unknown): Fetched<never> => ({
+  ok: false,
+  detail: `a fault of svidgate's own: ${String(error)}`,
+});
+
+async function fetchDocument({ url, profile }: BundleEndpointOptions, attempt: Attempt): Promise<Fetched<Buffer>> {
+  const proof = profile.name === "https_web" ? await toWebProof(profile.caFile) : await toSpiffeProof(profile, attempt);
   if (typeof proof === "string") return { ok: false, detail: proof };
-  const got = await getBundleDocument({ url, proof, nowUnixMs, cancelled });
-  if (!got.ok) return { ok: false, detail: got.detail ?? got.code };
-  const parsed = parseTrustBundle(got.value, { trustDomain, format: "jwks" });
-  return parsed.ok ? parsed : { ok: false, detail: describeBundleFault(parsed) };
+  const got = await getBundleDocument({ url, proof, ...attempt });
+  return got.ok ? got : { ok: false, detail: got.detail ?? got.code };
 }
 
 async function toWebProof(caFile: string | undefined): Promise<ServerProof | string> {
@@ -135,14 +150,23 @@ async function toWebProof(caFile: string | undefined): Promise<ServerProof | str
   const caPem = read.value.bytes.toString("latin1");
   // SECURITY: Node takes an empty `ca` for none given, and would then trust every public authority.
   const parsed = decodePem(caPem);
-  return parsed.ok
+  return parsed.ok && parsed.value.every(isCertificate)
     ? { profile: "https_web", caPem }
-    : `\`bundle_ca\` \`${caFile}\`: ${parsed.detail ?? parsed.code}: list root certificates in PEM`;
+    : `\`bundle_ca\` \`${caFile}\`: it holds what is no certificate: list root certificates in PEM`;
+}
+
+/** OpenSSL leaves out what it cannot read without a word. */
+function isCertificate(der: Uint8Array): boolean {
+  try {
+    return new X509Certificate(der).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 async function toSpiffeProof(
   { endpointSpiffeId, bootstrapFile }: Extract<BundleEndpointOptions["profile"], { name: "https_spiffe" }>,
-  { bundles, nowUnixMs }: { readonly bundles: TrustBundleSource; readonly nowUnixMs: number },
+  { bundles, nowUnixMs }: Attempt,
 ): Promise<ServerProof | string> {
   const id = parseSpiffeId(endpointSpiffeId);
   if (!id.ok) return `\`bundle_endpoint_spiffe_id\` is no SPIFFE ID (${id.code})`;

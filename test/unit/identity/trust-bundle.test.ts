@@ -4,13 +4,16 @@ import { describe, it } from "node:test";
 import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../../../src/identity/trust-bundle.ts";
 import { bundleText, type Entry, ecKey, jwtEntry, x509Entry } from "../../support/bundle-documents.ts";
 import { createTestAuthority } from "../../support/ca.ts";
-import { issueAuthority } from "../../support/signed-certificate.ts";
+import { createKeys, issueAuthority } from "../../support/signed-certificate.ts";
 
 const [authority, other] = await Promise.all([createTestAuthority(), createTestAuthority()]);
 const leaf = await authority.svid("/web");
 const caWithoutUsage = issueAuthority(undefined, { keyUsage: undefined }).pem;
 const caForData = issueAuthority(undefined, { keyUsage: [0x07, 0x80] }).pem;
 const unflagged = issueAuthority(undefined, { isAuthority: false, keyUsage: [0x01, 0x06] }).pem;
+const offCurve = createKeys();
+offCurve.publicKeyDer[offCurve.publicKeyDer.length - 1] = (offCurve.publicKeyDer.at(-1) ?? 0) ^ 1;
+const unreadable = issueAuthority(undefined, { keys: offCurve }).der;
 const jwtKey = ecKey();
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
 const weakRsa = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
@@ -183,6 +186,11 @@ const ignoredEntries: readonly (readonly [name: string, entry: unknown, why: Reg
   ["key usage of an authority without its flag", x509Entry(unflagged), /no authority/],
   ["an authority without key usage", x509Entry(caWithoutUsage), /keyCertSign/],
   ["an authority that may only sign data", x509Entry(caForData), /keyCertSign/],
+  [
+    "an authority whose key is no point of its curve",
+    { kty: "EC", use: "x509-svid", x5c: [unreadable.toString("base64")] },
+    /public key is unreadable/,
+  ],
   ["members of another key", x509Entry(other.certificatePem, { x5c: [x509Base64] }), /another key/],
   ["half of the members of the key", x509Entry(authority.certificatePem, { y: undefined }), /another key/],
   ["another kty than the certificate's", { ...jwtEntry("a", rsa), use: "x509-svid", x5c: [x509Base64] }, /another key/],
@@ -236,13 +244,13 @@ const refused: readonly (readonly [name: string, text: string | Uint8Array, code
   ["an RSA prime", entryOf(jwtEntry("a", rsa, { p: "AQAB" })), "key"],
   ["bytes that are no UTF-8", Buffer.from('{"keys": [], "x": "\xff"}', "latin1"), "not_utf8"],
   ["more than 4 MiB", Buffer.alloc(MAX_BUNDLE_BYTES + 1, " "), "too_large"],
-  ["more than 256 keys", bundleText(Array.from({ length: 257 }, () => ({}))), "too_large"],
+  ["more than 128 keys", bundleText(Array.from({ length: 129 }, () => ({}))), "too_large"],
   ["an empty file", "", "pem"],
   ["another text", "hello", "pem"],
   ["half a PEM", authority.certificatePem.slice(0, 300), "pem"],
   ["a PEM of a leaf", leaf.certificatePem, "pem"],
   ["a PEM with a private key", authority.certificatePem + leaf.privateKeyPem, "pem"],
-  ["a PEM of 257 certificates", authority.certificatePem.repeat(257), "too_large"],
+  ["a PEM of 129 certificates", authority.certificatePem.repeat(129), "too_large"],
 ];
 
 describe("documents that are refused", () => {
