@@ -1,6 +1,6 @@
 // One entry of a SPIFFE bundle's `keys`: a certificate authority, a key for JWT-SVIDs, or a reason to leave it out.
-// SPEC: SPIFFE Trust Domain and Bundle §4.2: an entry whose `kty` or `use` is missing or unknown is ignored; X509-SVID §5
-// and JWT-SVID §5 say what the two uses hold; RFC 7517 and RFC 7518 §6 the keys.
+// SPEC: SPIFFE Trust Domain and Bundle §4.2: an entry whose `kty` or `use` is missing or unknown is ignored; X509-SVID §6
+// and JWT-SVID §6 say what the two uses hold; RFC 7517 and RFC 7518 §6 the keys.
 // SECURITY: only the public members of a key reach node:crypto, and a key that is too weak, or so large that each use costs
 // milliseconds, is left out.
 

@@ -1,5 +1,6 @@
 // Which trust bundle holds for which trust domain now, where it came from, and how old that knowledge is.
-// SPEC: SPIFFE Trust Domain and Bundle §4.1.2 (sequence): one that is lower than the held bundle's is an old document.
+// SPEC: SPIFFE Trust Domain and Bundle §4.1.1, Federation §4.2: the sequence tells which of two documents is newer; where one has
+// none, the one that was fetched last is. Bundles of different trust domains must not be merged.
 // SECURITY: a trust domain is found by equality of its whole name, and takes bundles from the one kind of source that it was
 // configured for: bundles are never pooled, nor replaced from elsewhere. A failure changes nothing but the age.
 

@@ -1,5 +1,5 @@
 // A TLS connection to a bundle endpoint whose server has proven who it is before the first byte of a request leaves.
-// SPEC: SPIFFE Federation §5.2.1 (https_web: the Web PKI) and §5.2.2 (https_spiffe: the server's X509-SVID is exactly the
+// SPEC: SPIFFE Federation §5.2.1.4 (https_web: the Web PKI) and §5.2.2.4 (https_spiffe: the server's X509-SVID is exactly the
 // configured endpoint SPIFFE ID's, verified against the newest bundle of that ID's trust domain).
 
 import { isIP } from "node:net";

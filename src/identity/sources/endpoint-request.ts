@@ -1,5 +1,6 @@
 // GET of a bundle document: one answer of status 200 and bounded size, after at most three redirects.
-// SPEC: SPIFFE Federation §5.1 (https only, no userinfo), §5.2.2 (where a redirect leads must present the same SPIFFE ID).
+// SPEC: SPIFFE Federation §5.2.1.1 and §5.2.2.1 (https only, no userinfo), §5.2.1.4 and §5.2.2.4 (where a redirect leads has to
+// prove the same as the first server).
 // SECURITY: a redirect holds for one request and is never remembered, or who once held the endpoint would hold it for ever.
 
 import type { IncomingMessage } from "node:http";

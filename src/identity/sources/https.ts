@@ -1,7 +1,7 @@
 // One trust domain's bundle from a bundle endpoint: asked at its refresh hint, for as long as svidgate runs.
-// SPEC: SPIFFE Federation §4 (URL, profile and trust domain are configured, none follows from another), §5.2 (profiles; a
-// self-serving https_spiffe endpoint is first verified with a configured bundle, then always with the newest).
-// After a failure the last good bundle stays, and the next poll is the next attempt.
+// SPEC: SPIFFE Federation §5.1 (URL, profile and trust domain are configured, none follows from another), §5.2.2.4 (an
+// https_spiffe endpoint is verified with the newest bundle of its trust domain, at first with a configured one), §6.2 (after a
+// failure the next poll is the next attempt). Nothing is kept over a restart: the configured first bundle has to be of use then.
 
 import { createHash, X509Certificate } from "node:crypto";
 import { decodePem } from "../certificate.ts";
@@ -33,7 +33,7 @@ export interface BundleEndpointPorts extends SourcePorts {
 }
 
 const TIMEOUT_MS = 30_000;
-/** SPEC: Federation §4.1.3 leaves the default to us; SPIRE has the same two. */
+/** SPEC: Federation §4.1 recommends five minutes; asking more often than each minute helps nobody (SPIRE's limit too). */
 const DEFAULT_POLL_MS = 300_000;
 const MIN_POLL_MS = 60_000;
 /** A longer hint would let a withdrawn key live on here for that long. */
