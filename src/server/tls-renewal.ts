@@ -7,7 +7,7 @@ import type { Timers } from "../base/timers.ts";
 import { isSameMaterial, type LoadedTls, type TlsMaterial } from "./tls-material.ts";
 
 export interface TlsRenewalOptions {
-  /** All that the material is made of, read again. Never rejects. */
+  /** All that the material is made of, read again. */
   load(): Promise<LoadedTls>;
   /** What new handshakes get now. */
   inForce(): TlsMaterial | undefined;
@@ -68,7 +68,7 @@ export function startTlsRenewal(options: TlsRenewalOptions): TlsRenewal {
       return;
     }
     loading = true;
-    const loaded = await options.load();
+    const loaded = await options.load().catch(toFailed);
     loading = false;
     if (closed) return;
     if (lookAgain) {
@@ -111,3 +111,9 @@ export function startTlsRenewal(options: TlsRenewalOptions): TlsRenewal {
     },
   };
 }
+
+/** INVARIANT: whatever loading does, the material in force goes on; an unhandled rejection would end the process. */
+const toFailed = (fault: unknown): LoadedTls => ({
+  ok: false,
+  problems: [`internal error: ${fault instanceof Error ? fault.message : String(fault)}`],
+});

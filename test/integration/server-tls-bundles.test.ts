@@ -6,7 +6,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { createSecureContext, type SecureVersion } from "node:tls";
+import { connect as connectTls, createSecureContext, type SecureVersion } from "node:tls";
 import { status } from "../../src/base/grpc.ts";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import type { ClientObjection, ClientTrust } from "../../src/server/tls-client.ts";
@@ -287,6 +287,25 @@ describe("a client without client_ca", () => {
       assert.equal(await again.check(), OK);
       assert.equal(again.socket.isSessionReused(), false);
     }
+  });
+
+  it("cannot change who it is by renegotiating", async (t) => {
+    const world = await open(t);
+    // Without HTTP/2 on the client's side, which does not bear it.
+    const socket = connectTls({
+      port: portOf(world.address),
+      rejectUnauthorized: false,
+      cert: envoy.certificatePem,
+      key: envoy.privateKeyPem,
+      maxVersion: "TLSv1.2",
+      ALPNProtocols: ["h2"],
+    });
+    t.after(() => socket.destroy());
+    await new Promise((resolve) => socket.resume().once("secureConnect", resolve));
+    const failed = new Promise<NodeJS.ErrnoException>((resolve) => socket.once("error", resolve));
+    socket.renegotiate({ rejectUnauthorized: false }, () => undefined);
+    assert.equal((await failed).code, "ERR_SSL_NO_RENEGOTIATION");
+    assert.equal(await dial(t, world.address, { certificate: envoy }).check(), OK);
   });
 
   it("is served over IPv6 and over a unix socket", async (t) => {

@@ -46,6 +46,7 @@ function start(): World {
       load: async (): Promise<LoadedTls> => {
         world.loads++;
         const { found } = world;
+        if (found === "throw") throw new Error("thrown");
         if (found.startsWith("!")) return { ok: false, problems: [found.slice(1)] };
         return { ok: true, material: materialOf(found), warnings: [`warning of ${found}`] };
       },
@@ -117,6 +118,18 @@ describe("a renewal", () => {
     assert.deepEqual(world.told, ["failed: broken", "failed: broken otherwise", "renewed old, warning of old"]);
     assert.equal(world.renewal.last?.result, "success");
     assert.equal(world.clock.timers.pending, 0);
+  });
+
+  it("survives a load that throws", async () => {
+    const world = start();
+    world.found = "throw";
+    world.renewal.look(0);
+    await world.advance(0);
+    await world.advance(2000);
+    assert.deepEqual(world.told, ["failed: internal error: thrown"]);
+    world.found = "new";
+    await world.advance(30_000);
+    assert.equal(world.inForce.certificatePem, "new");
   });
 
   it("does not wait for a retry when something changes", async () => {
