@@ -1,5 +1,5 @@
-// `svidgate demo`: a throwaway authority, workload certificates, two policies, svidgate, and a real Envoy that asks it on
-// every request; the answers have to be the expected ones. Leaves nothing behind, Ctrl-C included.
+// `svidgate demo`: a throwaway authority, its certificates and tokens, three policies, svidgate that verifies, and a real Envoy that
+// asks it on every request; the answers have to be the expected ones. Leaves nothing behind, Ctrl-C included.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,12 +7,13 @@ import { systemClock } from "../base/clock.ts";
 import { packageRoot } from "../base/package-root.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { type CliPorts, type Command, EXIT, reportProblems } from "./command.ts";
-import { createCertificates, type DemoCertificates, TRUST_DOMAIN } from "./demo/callers.ts";
+import { createCredentials, type DemoCredentials, TRUST_DOMAIN } from "./demo/callers.ts";
 import { buildPolicy, type DecisionPoint, DemoFault, startDecisionPoint } from "./demo/decision-point.ts";
 import { createDirectClient } from "./demo/direct-client.ts";
 import { readShippedConfig } from "./demo/envoy-config.ts";
 import { type Envoy, EnvoyStartError, startEnvoy } from "./demo/envoy-process.ts";
 import { type FoundEnvoy, findEnvoy } from "./demo/find-envoy.ts";
+import { withOpenDoor } from "./demo/open-door.ts";
 import { type PlayedScene, playScenes, sendDirectly, sendThroughEnvoy, toDirectScenes } from "./demo/play.ts";
 import { type EnvoyCounts, toCounters, toNextSteps, toTable } from "./demo/report.ts";
 import { SCENES } from "./demo/scenes.ts";
@@ -25,7 +26,7 @@ const INTERRUPTED = 130;
 /** The command. */
 export const demo: Command = {
   name: "demo",
-  summary: "watch a real Envoy ask svidgate: certificates, policies and a dozen requests, all throwaway",
+  summary: "watch a real Envoy ask svidgate: certificates, tokens, policies and some thirty requests, all throwaway",
   usage: "[--envoy PATH | --offline | --direct] [--keep]",
   examples: ["svidgate demo", "svidgate demo --envoy /usr/local/bin/envoy --keep", "svidgate demo --offline"],
   configFlags: [],
@@ -80,16 +81,19 @@ async function runDemo(args: ParsedArguments, ports: CliPorts, workplace: Workpl
       });
   if (!found.ok && !direct && named !== undefined) return reportProblems(ports, [found.why]);
 
-  const [certificates, decisionPoint] = await Promise.all([
-    createCertificates(systemClock.unixMs()),
-    buildPolicies().then((policies) => startDecisionPoint(workplace, policies)),
-  ]);
-  say(`trust domain ${TRUST_DOMAIN}: an authority and six X.509-SVIDs, made for this run`);
-  say("policies service-allow-list and namespace-roles: compiled from Rego to WASM");
+  const [credentials, policies] = await Promise.all([createCredentials(systemClock.unixMs()), buildPolicies()]);
+  const { bundleDocument, callers, tokens } = credentials;
+  const decisionPoint = await startDecisionPoint(workplace, { policies, bundleDocument });
+  // The caller without a certificate has none, and the called service has one.
+  const svids = Object.values(callers).filter((held) => held !== undefined).length + 1;
+  const count = `${svids} X.509-SVIDs and ${Object.keys(tokens).length} JWT-SVIDs`;
+  say(`trust domain ${TRUST_DOMAIN}: an authority, ${count}, made for this run; svidgate has its bundle`);
+  say(`policies ${[...policies.keys()].join(", ")}: compiled from Rego to WASM`);
   const upstream = await startUpstream();
   workplace.onClose(() => upstream.close());
-  const envoy = await tryEnvoy(found, { certificates, decisionPoint, upstream, workplace, say });
-  const outcome = envoy === undefined ? await playDirect(decisionPoint, workplace) : await playWithEnvoy(envoy);
+  const stage = { credentials, decisionPoint, upstream, workplace, say };
+  const envoy = await tryEnvoy(found, stage);
+  const outcome = envoy === undefined ? await playDirect(stage) : await playWithEnvoy(envoy);
 
   await decisionPoint.stop();
   const audited = await decisionPoint.audited();
@@ -103,13 +107,13 @@ async function runDemo(args: ParsedArguments, ports: CliPorts, workplace: Workpl
 }
 
 async function buildPolicies(): Promise<ReadonlyMap<string, Uint8Array>> {
-  const names = SCENES.flatMap(({ policy }) => policy ?? []);
+  const names = [...new Set(SCENES.flatMap(({ policy }) => policy ?? []))];
   return new Map(await Promise.all(names.map(async (name) => [name, await buildPolicy(name)] as const)));
 }
 
 /** The parts that stand when Envoy is started. */
 interface Stage {
-  readonly certificates: DemoCertificates;
+  readonly credentials: DemoCredentials;
   readonly decisionPoint: DecisionPoint;
   readonly upstream: Upstream;
   readonly workplace: Workplace;
@@ -134,28 +138,32 @@ async function tryEnvoy(found: FoundEnvoy, stage: Stage): Promise<EnvoyStage | u
     if (!(error instanceof EnvoyStartError)) throw error;
     say(error.message);
   }
-  say("going on without Envoy: svidgate is asked directly over gRPC, with the checks that Envoy would send");
+  say(
+    "going on without Envoy: svidgate is asked directly over gRPC, with the checks and certificates that Envoy would send",
+  );
   return undefined;
 }
 
 async function startSidecar(binary: string, stage: Stage): Promise<Envoy> {
-  const { certificates, decisionPoint, upstream, workplace } = stage;
+  const { credentials, decisionPoint, upstream, workplace } = stage;
   const file = async (name: string, pem: string): Promise<string> => {
     await writeFile(workplace.file(name), pem, { mode: 0o600 });
     return workplace.file(name);
   };
-  const config = await readShippedConfig("sidecar", {
+  const bundleFile = await file("bundle.pem", credentials.bundlePem);
+  const shipped = await readShippedConfig("sidecar", {
     ports: { 15006: 0, 15000: 0, 8080: upstream.port },
     texts: {
       "0.0.0.0": "127.0.0.1",
       "/run/svidgate/ext_authz.sock": decisionPoint.socketPath,
-      "/etc/svidgate/tls/svid.pem": await file("svid.pem", certificates.service.certificatePem),
-      "/etc/svidgate/tls/svid_key.pem": await file("svid_key.pem", certificates.service.privateKeyPem),
-      "/etc/svidgate/tls/bundle.pem": await file("bundle.pem", certificates.bundlePem),
+      "/etc/svidgate/tls/svid.pem": await file("svid.pem", credentials.service.certificatePem),
+      "/etc/svidgate/tls/svid_key.pem": await file("svid_key.pem", credentials.service.privateKeyPem),
+      "/etc/svidgate/tls/bundle.pem": bundleFile,
     },
   });
   const folder = workplace.file("envoy");
   await mkdir(folder, { mode: 0o700 });
+  const config = withOpenDoor(shipped, bundleFile);
   return startEnvoy({ binary, config, folder }, (stop) => workplace.onClose(stop));
 }
 
@@ -166,8 +174,8 @@ interface Outcome {
   readonly envoy: EnvoyCounts | undefined;
 }
 
-async function playWithEnvoy({ envoy, certificates, upstream, decisionPoint }: EnvoyStage): Promise<Outcome> {
-  const send = sendThroughEnvoy(envoy.port("inbound"), certificates, upstream);
+async function playWithEnvoy({ envoy, credentials, upstream, decisionPoint }: EnvoyStage): Promise<Outcome> {
+  const send = sendThroughEnvoy((door) => envoy.port(door), credentials, upstream);
   const alive = SCENES.filter(({ policy }) => policy !== undefined);
   const stopped = SCENES.filter(({ policy }) => policy === undefined);
   const played = [...(await playScenes(alive, decisionPoint, send))];
@@ -180,10 +188,10 @@ async function playWithEnvoy({ envoy, certificates, upstream, decisionPoint }: E
   return { played, ours, envoy: counts };
 }
 
-async function playDirect(decisionPoint: DecisionPoint, workplace: Workplace): Promise<Outcome> {
+async function playDirect({ decisionPoint, workplace, credentials }: Stage): Promise<Outcome> {
   const client = createDirectClient(`unix:${decisionPoint.socketPath}`);
   workplace.onClose(() => client.close());
-  const played = await playScenes(toDirectScenes(SCENES), decisionPoint, sendDirectly(client));
+  const played = await playScenes(toDirectScenes(SCENES), decisionPoint, sendDirectly(client, credentials));
   const ours = await decisionPoint.counts();
   client.close();
   return { played, ours, envoy: undefined };

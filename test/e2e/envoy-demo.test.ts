@@ -49,7 +49,9 @@ for (const { name, binary, skip } of await envoysToTest()) {
       assert.deepEqual(await ended, [0, null], out);
       assert.equal(out.trimEnd().split("\n").at(-1), "mode: envoy");
       assert.doesNotMatch(out, /WRONG/);
-      assert.match(out, /allowed +ok +6 .*outcome="allow"\} +6\n.*denied +7 .*outcome="deny"\} +7\n.*error +1 /);
+      assert.match(out, /allowed +ok +9 .*outcome="allow"\} +9\n.*denied +16 .*outcome="deny"\} +16\n.*error +1 /);
+      assert.match(out, /shop\/web, forged +GET \/orders\/7 +deny {2}401 {2}x509_untrusted/);
+      assert.match(out, /revoked +\d+ .* \d+ ms after the file changed\n/);
       assert.equal(out.match(/refused {4}\(Envoy: handshake\)/g)?.length, 3);
       await assertNothingLeft();
     });

@@ -9,6 +9,8 @@ import { CHECK_PATH } from "../../server/listener.ts";
 /** What is asked. */
 export interface DirectCheck {
   readonly principal: string;
+  /** The caller's leaf; undefined where it has none. */
+  readonly certificatePem: string | undefined;
   readonly destination: string;
   readonly method: string;
   readonly path: string;
@@ -53,13 +55,15 @@ export function createDirectClient(address: string): DirectClient {
   };
 }
 
-function toCheckRequest({ principal, destination, method, path, headers }: DirectCheck): Buffer {
+function toCheckRequest({ principal, certificatePem, destination, method, path, headers }: DirectCheck): Buffer {
   const host = "orders.example.org";
   const pseudo = { ":method": method, ":path": path, ":authority": host, ":scheme": "https" };
   const address = { socketAddress: { address: "127.0.0.1", portValue: 40_000 } };
+  // Envoy encodes what `encodeURIComponent` encodes in PEM: space, line feed, `+`, `/` and `=`.
+  const certificate = encodeURIComponent(certificatePem ?? "");
   const request = {
     attributes: {
-      source: { address, principal },
+      source: { address, principal, certificate },
       destination: { address, principal: destination },
       request: {
         http: { method, path, host, scheme: "https", protocol: "HTTP/1.1", headers: { ...pseudo, ...headers } },

@@ -1,11 +1,11 @@
 // Plays the scenes: sends each request to Envoy (or straight to svidgate) and compares the answer with the expected one.
 
 import { randomUUID } from "node:crypto";
-import { CALLERS, type DemoCertificates, SERVICE_ID } from "./callers.ts";
+import { CALLERS, type DemoCredentials, SERVICE_ID } from "./callers.ts";
 import type { DecisionPoint } from "./decision-point.ts";
 import type { DirectClient } from "./direct-client.ts";
 import { callOverMtls } from "./mtls-client.ts";
-import type { DemoRequest, Scene } from "./scenes.ts";
+import type { DemoRequest, Door, Scene } from "./scenes.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** What became of one request. */
@@ -17,6 +17,8 @@ export interface Played {
   readonly requestId: string | undefined;
   /** How the answer differs from the expected one; the reason is compared when the audit events are read. */
   readonly wrong: string | undefined;
+  /** From the change of the deny list's file to this answer; undefined where nothing was changed for it. */
+  readonly sinceChangeMs?: number;
 }
 
 /** A scene and its results. */
@@ -25,8 +27,8 @@ export interface PlayedScene {
   readonly results: readonly Played[];
 }
 
-/** Sends one request. */
-export type Send = (request: DemoRequest) => Promise<Played>;
+/** Sends one request through a door. */
+export type Send = (request: DemoRequest, door: Door) => Promise<Played>;
 
 /** Plays all scenes that can be played this way, changing the policy between them. */
 export async function playScenes(
@@ -38,24 +40,30 @@ export async function playScenes(
   for (const scene of scenes) {
     if (scene.policy === undefined) await decisionPoint.stop();
     else await decisionPoint.activate(scene.policy);
+    const changedMs = performance.now();
+    if (scene.revoked !== undefined) await decisionPoint.revoke(CALLERS[scene.revoked].id ?? "");
     const results: Played[] = [];
-    for (const request of scene.requests) results.push(await send(request));
+    for (const request of scene.requests) {
+      const result = await send(request, scene.door);
+      const isFirst = scene.revoked !== undefined && results.length === 0;
+      results.push(isFirst ? { ...result, sinceChangeMs: performance.now() - changedMs } : result);
+    }
     played.push({ scene, results });
   }
   return played;
 }
 
 /** Sends through Envoy, as the caller that the request names. */
-export function sendThroughEnvoy(port: number, certificates: DemoCertificates, upstream: Upstream): Send {
-  return async (request) => {
+export function sendThroughEnvoy(port: (door: Door) => number, credentials: DemoCredentials, upstream: Upstream): Send {
+  return async (request, door) => {
     const before = upstream.requests();
     const target = {
-      port,
-      bundlePem: certificates.bundlePem,
+      port: port(door),
+      bundlePem: credentials.bundlePem,
       serverId: SERVICE_ID,
-      certificate: certificates.callers[request.caller],
+      certificate: credentials.callers[request.caller],
     };
-    const answer = await callOverMtls(target, request);
+    const answer = await callOverMtls(target, { ...request, headers: headersOf(request, credentials) });
     const { expect } = request;
     if (!answer.ok) {
       const wrong = expect.by === "handshake" ? undefined : `no answer: ${answer.why}`;
@@ -71,22 +79,28 @@ export function sendThroughEnvoy(port: number, certificates: DemoCertificates, u
   };
 }
 
-/** Sends the check itself. Callers whom only a handshake can refuse cannot be played. */
-export function sendDirectly(client: DirectClient): Send {
+/** Sends the check itself, with the certificate that Envoy would pass on. What only a handshake can refuse cannot be played. */
+export function sendDirectly(client: DirectClient, credentials: DemoCredentials): Send {
   return async (request) => {
     const requestId = randomUUID();
     const answer = await client.check({
       principal: CALLERS[request.caller].id ?? "",
+      certificatePem: credentials.callers[request.caller]?.certificatePem,
       destination: SERVICE_ID,
       method: request.method,
       path: request.path,
-      headers: { ...request.headers, "x-request-id": requestId },
+      headers: { ...headersOf(request, credentials), "x-request-id": requestId },
     });
     if (!answer.ok) return { request, status: undefined, requestId, wrong: `no answer: ${answer.why}` };
     const wrong = compareStatus(request, answer.status) ?? compareHeader(request, (name) => answer.headers.get(name));
     return { request, status: answer.status, requestId, wrong };
   };
 }
+
+const headersOf = ({ headers, token }: DemoRequest, { tokens }: DemoCredentials): Readonly<Record<string, string>> => ({
+  ...headers,
+  ...(token !== undefined && { authorization: `Bearer ${tokens[token]}` }),
+});
 
 /** The scenes without what needs an Envoy. */
 export const toDirectScenes = (scenes: readonly Scene[]): readonly Scene[] =>
@@ -111,5 +125,5 @@ function compareHeader({ expectUpstream }: DemoRequest, read: (name: string) => 
   if (expectUpstream === undefined) return undefined;
   const [name, value] = expectUpstream;
   const got = read(name);
-  return got === value ? undefined : `the service reads \`${name}: ${String(got)}\` instead of \`${value}\``;
+  return got === value ? undefined : `the service reads \`${name}: ${String(got)}\` instead of \`${String(value)}\``;
 }

@@ -56,7 +56,8 @@ const pad = (cell: string, width: number, right: boolean): string => {
 function toRow(result: Played, audited: ReadonlyMap<string, AuditedDecision>): Row {
   const { request, status } = result;
   const event = audited.get(result.requestId ?? "");
-  const asked = [CALLERS[request.caller].label, `${request.method} ${request.path}`];
+  const token = request.token === undefined ? "" : ", token";
+  const asked = [`${CALLERS[request.caller].label}${token}`, `${request.method} ${request.path}`];
   if (request.expect.by === "handshake" && result.wrong === undefined) {
     return { cells: [...asked, "refused", "(Envoy: handshake)", "", request.note], wrong: undefined };
   }
@@ -68,10 +69,12 @@ function toRow(result: Played, audited: ReadonlyMap<string, AuditedDecision>): R
     `${(event?.outcome ?? "?").padEnd(5)} ${status ?? ""}`,
     event?.reason ?? "",
     event === undefined ? "" : String(event.totalUs),
-    request.note,
+    result.sinceChangeMs === undefined ? request.note : `${request.note}, ${toMs(result)} ms after the file changed`,
   ];
   return { cells, wrong: result.wrong ?? compareReason(result, event) };
 }
+
+const toMs = ({ sinceChangeMs = 0 }: Played): string => sinceChangeMs.toFixed(0);
 
 function compareReason({ request: { expect } }: Played, event: AuditedDecision | undefined): string | undefined {
   if (expect.by !== "decided") return undefined;
@@ -94,20 +97,21 @@ export function toCounters(ours: DecisionCounts, envoy: EnvoyCounts | undefined)
   return `\ncounters       ${head}\n${lines.join("\n")}\n`;
 }
 
-/** One audit event of a denial as an example, and what to try. */
+/** The audit event of the revoked caller as an example, and what to try. */
 export function toNextSteps(audited: ReadonlyMap<string, AuditedDecision>, kept: string | undefined): string {
-  const denial = [...audited.values()].find(({ reason }) => reason === "policy_denied");
+  const denial = [...audited.values()].find(({ reason }) => reason === "revoked");
   const steps = [
     ["the first policy, its data and tests", "policies/service-allow-list/"],
     ["the Envoy configuration, with reasons", "envoy/sidecar.yaml"],
+    ["what is trusted from whom, and why", "docs/identity.md"],
     [
       "one decision, explained",
       `svidgate check --policy policies/namespace-roles --path /orders/7 --principal ${CALLERS.web.id}`,
     ],
     ["svidgate by itself, on 127.0.0.1:9191", "svidgate serve --policy policies/namespace-roles"],
     kept === undefined
-      ? ["keys, logs, audit events of a run", "svidgate demo --keep"]
-      : ["keys, logs, audit events of this run", kept],
+      ? ["configuration, keys, logs, events of a run", "svidgate demo --keep"]
+      : ["configuration, keys, logs, events of this run", kept],
   ] as const;
   const width = Math.max(...steps.map(([what]) => what.length));
   const next = steps.map(([what, where]) => `  ${what.padEnd(width)}  ${where}`).join("\n");

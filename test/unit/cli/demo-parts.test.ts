@@ -4,7 +4,8 @@ import { it } from "node:test";
 import { message, messageField, presentStringField, uint32Field } from "../../../src/base/protobuf-fields.ts";
 import { toAudited, toCounts } from "../../../src/cli/demo/decision-point.ts";
 import { readHttpStatus, readRequestHeaders } from "../../../src/cli/demo/direct-client.ts";
-import { readShippedConfig, replacePlaceholders } from "../../../src/cli/demo/envoy-config.ts";
+import { type EnvoyConfig, readShippedConfig, replacePlaceholders } from "../../../src/cli/demo/envoy-config.ts";
+import { withOpenDoor } from "../../../src/cli/demo/open-door.ts";
 import type { Played } from "../../../src/cli/demo/play.ts";
 import { toCounters, toTable } from "../../../src/cli/demo/report.ts";
 import type { DemoRequest, Expected } from "../../../src/cli/demo/scenes.ts";
@@ -117,7 +118,7 @@ const played = (
   wrong,
 });
 const table = (...results: Played[]) =>
-  toTable([{ scene: { policy: "p", title: "t", requests: [] }, results }], audited);
+  toTable([{ scene: { policy: "p", title: "t", door: "inbound", requests: [] }, results }], audited);
 
 it("prints a row for every answer, with reason and time from the audit event", () => {
   const { text, requests, wrong } = table(
@@ -129,6 +130,34 @@ it("prints a row for every answer, with reason and time from the audit event", (
   assert.match(text, /shop\/web {2}GET \/x {3}allow 200 {2}policy_allowed {7}7 {2}n/);
   assert.match(text, /refused {4}\(Envoy: handshake\)/);
   assert.match(text, /deny {2}503 {2}\(Envoy: no answer\)/);
+});
+
+it("says how long after the change of the deny list an answer came, and which rows carry a token", () => {
+  const result = played({ by: "decided", status: 403, reason: "policy_denied" }, 403, "2");
+  const { text } = table({
+    ...result,
+    request: { ...result.request, token: "forUs" },
+    sinceChangeMs: 12.4,
+  });
+  assert.match(text, /shop\/web, token {2}GET \/x .*n, 12 ms after the file changed\n/);
+});
+
+it("opens a second door beside the shipped one, and leaves that as it is", async () => {
+  const shipped = await readShippedConfig("sidecar", { ports: {}, texts: {} });
+  const both = withOpenDoor(shipped, "/demo/bundle.pem");
+  const listenersOf = (config: EnvoyConfig) =>
+    (config["static_resources"] as { listeners: readonly { name: string }[] }).listeners;
+  const [inbound, open, ...others] = listenersOf(both);
+  assert.deepEqual(inbound, listenersOf(shipped)[0]);
+  assert.deepEqual([open?.name, others], ["open", []]);
+  const text = JSON.stringify(open);
+  assert.match(text, /"require_client_certificate":false/);
+  assert.match(text, /"trusted_ca":\{"filename":"\/demo\/bundle.pem"\},"trust_chain_verification":"ACCEPT_UNTRUSTED"/);
+  assert.doesNotMatch(text, /cert_validator\.spiffe/);
+  for (const kept of ['"include_peer_certificate":true', '"failure_mode_allow":false', "SANITIZE_SET"]) {
+    assert.ok(text.includes(kept), kept);
+  }
+  assert.throws(() => withOpenDoor({ static_resources: { listeners: [] } }, ""), /no listener `inbound`/);
 });
 
 it("marks and counts every answer that is not the expected one", () => {

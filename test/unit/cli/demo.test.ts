@@ -8,6 +8,7 @@ import type { CliPorts } from "../../../src/cli/command.ts";
 import { CALLERS } from "../../../src/cli/demo/callers.ts";
 import { SCENES } from "../../../src/cli/demo/scenes.ts";
 import { runCli } from "../../../src/cli/index.ts";
+import { loadConfig } from "../../../src/config/load.ts";
 
 /** Runs `svidgate demo` with these flags, without an Envoy. */
 async function runDemo(flags: readonly string[], onOut?: (interrupt: () => void) => void, env: CliPorts["env"] = {}) {
@@ -50,17 +51,23 @@ it("decides every request as expected, without an Envoy, and leaves nothing behi
   assert.equal(out.trimEnd().split("\n").at(-1), "mode: direct");
   assert.doesNotMatch(out, /WRONG|undefined|NaN/);
   const asked = SCENES.flatMap(({ requests }) => requests).filter(({ expect }) => expect.by === "decided");
-  assert.ok(asked.length >= 12);
-  for (const { caller, method, path } of asked) {
+  assert.ok(asked.length >= 25);
+  const reasons = new Set<string>();
+  for (const { caller, token, method, path, expect, note } of asked) {
+    assert.ok(expect.by === "decided");
+    const label = `  ${CALLERS[caller].label}${token === undefined ? "" : ", token"} `;
     const row = out
       .split("\n")
-      .find((line) => line.includes(`${CALLERS[caller].label} `) && line.includes(`${method} ${path} `));
-    assert.match(
-      row ?? "",
-      /(allow 200|deny {2}4\d\d) {2}(policy_allowed|policy_denied|request_malformed) +\d+ {2}\S/,
-      path,
-    );
+      .find((line) => line.startsWith(label) && line.includes(` ${method} ${path} `) && line.includes(note));
+    const decision = `${expect.status === 200 ? "allow" : "deny "} ${expect.status}  ${expect.reason} `;
+    assert.ok(row?.includes(decision), `${row} should have ${decision}`);
+    reasons.add(expect.reason);
   }
+  for (const reason of ["credential_long_lived", "x509_untrusted", "x509_expired", "jwt_aud", "revoked"]) {
+    assert.ok(reasons.has(reason), reason);
+  }
+  const [, sinceChangeMs] = /revoked .* (\d+) ms after the file changed\n/.exec(out) ?? [];
+  assert.ok(Number(sinceChangeMs) >= 0, "the time from the change to the deny is measured");
   const allows = asked.filter(({ expect }) => expect.by === "decided" && expect.status === 200).length;
   assert.match(out, new RegExp(`outcome="allow"\\} +${allows}\\n`));
   assert.match(out, new RegExp(`outcome="deny"\\} +${asked.length - allows}\\n`));
@@ -78,6 +85,16 @@ it("keeps its files with --keep and says where, in a folder of the user's alone"
     const events = readFileSync(join(folder, "audit.jsonl"), "utf8").trimEnd().split("\n");
     assert.ok(events.length >= 12);
     assert.ok(existsSync(join(folder, "policy.tar.gz")));
+    for (const line of events) assert.doesNotMatch(line, /eyJ|BEGIN|Bearer/, "no credential is in an event");
+    const subjects = events.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.ok(subjects.some((event) => event["verified_by"] === "pdp" && event["subject"] === CALLERS.web.id));
+    const config = readFileSync(join(folder, "svidgate.yaml"), "utf8");
+    const loaded = loadConfig({ file: join(folder, "svidgate.yaml"), flags: new Map(), set: [], env: {} });
+    assert.ok(loaded.ok, config);
+    assert.match(
+      readFileSync(join(folder, "deny.json"), "utf8"),
+      /"spiffe_id":"spiffe:\/\/example.org\/ns\/shop\/sa\/web"/,
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -103,10 +120,12 @@ it("refuses an Envoy that is none, by flag and by environment", async () => {
 });
 
 it("asks only what the shipped policies and callers know", () => {
-  for (const { policy, requests } of SCENES) {
+  for (const { policy, requests, door } of SCENES) {
     if (policy !== undefined) assert.ok(existsSync(join(packageRoot(), "policies", policy, "policy.rego")), policy);
-    for (const { caller, expect, path } of requests) {
-      assert.equal(expect.by === "handshake", CALLERS[caller].id === undefined, `${caller} ${path}`);
+    for (const { caller, expect, path, token } of requests) {
+      const noProof = caller === "impostor" || caller === "expired" || CALLERS[caller].id === undefined;
+      assert.equal(expect.by === "handshake", door === "inbound" && noProof, `${caller} ${path}`);
+      assert.ok(token === undefined || door === "open", "a token without a certificate needs the open door");
     }
   }
 });
