@@ -94,7 +94,7 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
   return {
     bundles,
     workloadApi,
-    ready: Promise.all([...running.map((source) => source.ready), workloadApi?.ready]).then(() => undefined),
+    ready: within(FIRST_ANSWERS_MS, ports.timers, [...running.map((source) => source.ready), workloadApi?.ready]),
     reload: async () => {
       await Promise.all(running.map((source) => source.reload()));
     },
@@ -103,6 +103,20 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
       workloadApi?.close();
     },
   };
+}
+
+/** How long a start waits for sources that are silent: what is configured is then served without them, and refused as absent. */
+const FIRST_ANSWERS_MS = 10_000;
+
+/** Resolves when all have, or after `ms`. */
+function within(ms: number, timers: Timers, all: readonly (Promise<void> | undefined)[]): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = timers.after(ms, resolve);
+    void Promise.all(all).then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 /** The same sink, with metrics and a log line for each change. */

@@ -55,10 +55,12 @@ const toWorkloadApiStatus = ({ socket, streams, ownSvid }: WorkloadApiStatus): u
 });
 
 const toDenyListStatus = (status: DenyListStatus): unknown => ({
+  origin: status.origin ?? null,
   entries: status.entries,
   generation: status.generation,
   applied: toTime(status.appliedUnixMs),
   problem: status.problem ?? null,
+  keep_problem: status.keepProblem ?? null,
 });
 
 const toTime = (unixMs: number | undefined): string | null =>

@@ -65,6 +65,9 @@ export async function startIdentity(settings: Settings, ports: IdentityPorts): P
     onProblem: (problem) => log.error("attributes", { problem }),
   });
   await Promise.all([sources?.ready, denyList?.ready, attributes?.ready]);
+  if (settings.tlsSource === "workload_api" && sources?.workloadApi !== undefined) {
+    await firstSvid(sources.workloadApi, ports);
+  }
 
   const certificates =
     sources &&
@@ -73,7 +76,7 @@ export async function startIdentity(settings: Settings, ports: IdentityPorts): P
       maxEntries: settings.certificatesCached,
       clockSkewMs: settings.clockSkewMs,
     });
-  const ownTrustDomain = (): string | undefined => ownOf(settings, sources?.workloadApi);
+  const ownTrustDomain = (): string | undefined => ownTrustDomainOf(settings, sources?.workloadApi);
   const tokens = sources && tokenTrust(settings, sources.bundles, ownTrustDomain);
   const trust: Trust | undefined = sources &&
     certificates && {
@@ -138,6 +141,24 @@ export async function startIdentity(settings: Settings, ports: IdentityPorts): P
 
 const told = (problem: string | undefined): readonly string[] => (problem === undefined ? [] : [problem]);
 
+/** How long a start waits for an SVID of its own: an agent that starts beside us needs some seconds. */
+const FIRST_SVID_MS = 30_000;
+
+/** Resolves when there is an SVID, or when there is none in time: the listener then says what is missing. */
+async function firstSvid(workloadApi: WorkloadApi, { timers, log }: IdentityPorts): Promise<void> {
+  if (workloadApi.ownSvid() !== undefined) return;
+  log.info("waiting for an X.509-SVID of our own from the Workload API", { ms: FIRST_SVID_MS });
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      cancel();
+      forget();
+      resolve();
+    };
+    const cancel = timers.after(FIRST_SVID_MS, done);
+    const forget = workloadApi.onSvid(done);
+  });
+}
+
 /** Whether a change of settings needs identity to be made anew. */
 export const isSameIdentity = (a: Settings, b: Settings): boolean =>
   (Object.keys(a.config) as readonly FieldName[])
@@ -145,7 +166,7 @@ export const isSameIdentity = (a: Settings, b: Settings): boolean =>
     .every((name) => JSON.stringify(a.config[name]) === JSON.stringify(b.config[name]));
 
 /** svidgate's own trust domain: as configured, else of its own SVID, else the only one there is. */
-function ownOf(settings: Settings, workloadApi: WorkloadApi | undefined): string | undefined {
+export function ownTrustDomainOf(settings: Settings, workloadApi: WorkloadApi | undefined): string | undefined {
   if (settings.ownTrustDomain !== undefined) return settings.ownTrustDomain;
   const own = workloadApi?.ownSvid()?.spiffeId.split("/")[2];
   if (own !== undefined) return own;

@@ -3,7 +3,7 @@
 
 import { createHandler, type DecisionParts, loadDecisionParts } from "./app-decide.ts";
 import { type IdentityPorts, isSameIdentity, type RunningIdentity, startIdentity } from "./app-identity.ts";
-import { loadListenerTls } from "./app-tls.ts";
+import { loadListenerTls, wantsTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { toDecisionFacts } from "./authz/audit-record.ts";
@@ -98,7 +98,7 @@ export async function reloadRules(
   if (fixed.length > 0) {
     return { ok: false, problems: fixed.map((key) => `${key}: cannot change while serving: restart, or set it back`) };
   }
-  if ((resolved.settings.tlsCertificate === undefined) !== (current.tls === undefined)) {
+  if (wantsTls(resolved.settings) !== (current.tls !== undefined)) {
     const key = "svidgate.tls.certificate";
     return { ok: false, problems: [`${key}: TLS cannot be turned on or off while serving: restart, or set it back`] };
   }

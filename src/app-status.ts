@@ -7,6 +7,7 @@ import type { AuditStats } from "./audit/audit.ts";
 import { packageVersion } from "./base/package-root.ts";
 import type { CheckServer } from "./server/check-server.ts";
 import type { Health } from "./server/health.ts";
+import type { TlsRenewed } from "./server/tls-renewal.ts";
 
 /** Where the facts come from. */
 export interface StatusFacts {
@@ -18,6 +19,8 @@ export interface StatusFacts {
   readonly rules: Rules;
   readonly warnings: readonly string[];
   readonly lastReload: ReloadState | undefined;
+  /** How the last renewal of the listener's certificate ended. */
+  readonly tlsRenewed: TlsRenewed | undefined;
   readonly server: CheckServer | undefined;
   readonly adminAddress: string | undefined;
   readonly health: Pick<Health, "ready" | "draining">;
@@ -40,7 +43,7 @@ export function toStatus(facts: StatusFacts): unknown {
       kind: settings.listener,
       address: acceptor?.text ?? settings.listen,
       loopback: acceptor?.isLoopback ?? true,
-      tls: toTlsStatus(rules.tls),
+      tls: toTlsStatus(rules.tls, facts.tlsRenewed),
       reflection: settings.reflection || settings.opaReflection,
       connections: server?.listener.connections ?? 0,
       connections_accepted: acceptor?.accepted ?? 0,

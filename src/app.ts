@@ -2,7 +2,9 @@
 // start, reload as often as wanted, drain. What a part decides is in the part, not here.
 
 import { randomUUID } from "node:crypto";
+import { openAppAdmin } from "./app-admin.ts";
 import { announceIdentity } from "./app-announce.ts";
+import { startAudit } from "./app-audit.ts";
 import type { IdentityPorts } from "./app-identity.ts";
 import { type AppParts, createAppMetrics } from "./app-metrics.ts";
 import {
@@ -14,25 +16,25 @@ import {
   type Rules,
   reloadRules,
 } from "./app-rules.ts";
-import { toStatus } from "./app-status.ts";
 import { announceListener, notAfter } from "./app-tls.ts";
+import { clientTrustOf, followTls } from "./app-tls-follow.ts";
 import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
-import { type Audit, createAudit } from "./audit/audit.ts";
+import type { Audit } from "./audit/audit.ts";
 import { createOpaDecisionLog } from "./audit/opa-decision-log.ts";
-import { AuditSinkError, openAuditSink, parseAuditTarget } from "./audit/sinks.ts";
+import { parseAuditTarget } from "./audit/sinks.ts";
 import type { Clock } from "./base/clock.ts";
-import { packageVersion } from "./base/package-root.ts";
 import { systemTimers, type Timers } from "./base/timers.ts";
 import { createUuidV7 } from "./base/uuid-v7.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
 import { shippedCompiler } from "./policy/compiler/artifact.ts";
-import { type AdminServer, openAdmin } from "./server/admin.ts";
+import type { AdminServer } from "./server/admin.ts";
 import { type CheckServer, openCheckServer } from "./server/check-server.ts";
 import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
 import { createHealth } from "./server/health.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen-address.ts";
 import { loadReflection } from "./server/reflection.ts";
+import type { TlsMaterial } from "./server/tls-material.ts";
 import type { Log } from "./telemetry/log.ts";
 import { writeStderr } from "./telemetry/stderr.ts";
 
@@ -104,24 +106,12 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   let lastReload: ReloadState | undefined;
 
   const pdpId = randomUUID();
-  let audit: Audit;
-  try {
-    audit = createAudit({
-      sink: openAuditSink(target.value),
-      clock,
-      pdpId,
-      pdpVersion: packageVersion(),
-      path: settings.auditPath,
-      labels: settings.labels,
-      maxEvents: settings.auditQueueEvents,
-      onLost: (cause, seq) => log.error("audit events are being lost", { cause, seq }),
-      onSinkError: (error) => log.error("the audit sink failed", { error: toError(error) }),
-    });
-  } catch (error) {
+  const auditing = startAudit(settings, target.value, { clock, log, pdpId });
+  if (!auditing.ok) {
     rules.identity.close();
-    if (!(error instanceof AuditSinkError)) throw error;
-    return { ok: false, problems: [error.message] };
+    return auditing;
   }
+  const { audit } = auditing;
 
   const tracing = startTracing(settings, ports, pdpId);
   Object.assign(parts, { audit, tracing });
@@ -145,6 +135,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       socketMode: settings.unixSocketMode,
       maxConnections: settings.maxConnections,
       ...(rules.tls === undefined ? {} : { tls: rules.tls }),
+      trust: clientTrustOf(() => rules),
       clock,
       onRefused: (refusal) => log.warn("connection refused", { ...refusal }),
     },
@@ -160,6 +151,18 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (!opened.ok) return abandon([opened.detail ?? opened.code], audit, rules);
   const server: CheckServer = opened.value;
   parts.server = server;
+  const useTls = (material: TlsMaterial): void => {
+    for (const acceptor of server.acceptors) acceptor.replaceTls(material);
+  };
+  const tls = followTls(
+    () => rules,
+    { clock, timers: identityPorts.timers, log, counted: metrics.tlsReloaded },
+    (material) => {
+      rules = { ...rules, tls: material };
+      parts.rules = rules;
+      useTls(material);
+    },
+  );
 
   const reload = async (
     resolved: ResolvedSettings = { ok: true, settings: rules.settings },
@@ -180,8 +183,9 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     const { identity: former } = rules;
     ({ rules, warnings } = next);
     parts.rules = rules;
-    if (rules.tls !== undefined) for (const acceptor of server.acceptors) acceptor.replaceTls(rules.tls);
+    if (rules.tls !== undefined) useTls(rules.tls);
     decide = createDecider(rules, rulePorts);
+    tls.restart();
     if (former !== rules.identity) former.close();
     log.info("reloaded", { revision: rules.policy.revision, tlsCertificateNotAfter: notAfter(rules.tls) });
     return [];
@@ -190,35 +194,28 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   const compiler = nameCompiler();
   let adminServer: AdminServer | undefined;
   if (admin !== undefined) {
-    const openedAdmin = await openAdmin(admin, {
-      health: () => ({
-        canEvaluate: true,
-        inactiveBundles: [],
-        plugins: { envoy_ext_authz_grpc: health.draining ? "NOT_READY" : "OK" },
+    const openedAdmin = await openAppAdmin(admin, {
+      health,
+      rules: () => rules,
+      metrics,
+      log,
+      status: () => ({
+        startedUnixMs,
+        nowUnixMs: clock.unixMs(),
+        configFile: ports.configFile,
+        compiler,
+        rules,
+        warnings,
+        lastReload,
+        tlsRenewed: tls.last,
+        server,
+        adminAddress: adminServer?.text,
+        health,
+        audit: audit.stats(),
       }),
-      ready: () => [
-        { name: "policy", ready: health.ready },
-        { name: "identity", ready: rules.identity.ready },
-        { name: "not-draining", ready: !health.draining },
-      ],
-      metrics: () => metrics.text(),
-      status: () =>
-        toStatus({
-          startedUnixMs,
-          nowUnixMs: clock.unixMs(),
-          configFile: ports.configFile,
-          compiler,
-          rules,
-          warnings,
-          lastReload,
-          server,
-          adminAddress: adminServer?.text,
-          health,
-          audit: audit.stats(),
-        }),
-      onFault: (error) => log.error("admin fault", { error: toError(error) }),
     });
     if (!openedAdmin.ok) {
+      tls.close();
       await server.close();
       return abandon([`--admin: ${openedAdmin.detail ?? openedAdmin.code}`], audit, rules);
     }
@@ -231,6 +228,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (acceptor !== undefined) announceListener(log, acceptor, rules.tls);
   const running = server;
   const stopRest = async (): Promise<void> => {
+    tls.close();
     rules.identity.close();
     await adminServer?.close();
     await tracing?.close(SPAN_FLUSH_MS);
