@@ -17,11 +17,13 @@ for (const { name, binary, skip } of await envoysToTest()) {
     });
     after(() => world.close());
 
-    for (const { path, want } of [
-      { path: "/ns/edge/sa/envoy", want: 200 },
-      { path: "/ns/edge/sa/stranger", want: 403 },
+    for (const { path, want, proof } of [
+      { path: "/ns/edge/sa/envoy", want: 200, proof: "client_ca" },
+      { path: "/ns/edge/sa/stranger", want: 403, proof: "client_ca" },
+      { path: "/ns/edge/sa/envoy", want: 200, proof: "a trust bundle" },
+      { path: "/ns/edge/sa/stranger", want: 403, proof: "a trust bundle" },
     ]) {
-      it(`answers ${want} when Envoy is ${path}`, async () => {
+      it(`answers ${want} when Envoy is ${path} by ${proof}`, async () => {
         const policy = await world.file("policy.rego", "package envoy.authz\ndefault allow := true\n");
         const own = await world.authority.svid("/ns/authz/sa/svidgate", { dnsNames: ["svidgate"] });
         const client = await world.authority.svid(path);
@@ -35,7 +37,10 @@ for (const { name, binary, skip } of await envoysToTest()) {
         const serving = await startServe([
           ...["--policy", policy, "--listen", "127.0.0.1:0", "--admin", "off"],
           ...["--audit", `file:${join(world.folder, "audit.jsonl")}`],
-          ...["--tls-certificate", files.cert, "--tls-private-key", files.key, "--tls-client-ca", files.ca],
+          ...["--tls-certificate", files.cert, "--tls-private-key", files.key],
+          ...(proof === "client_ca"
+            ? ["--tls-client-ca", files.ca]
+            : ["--trust-domain-bundle", `example.org=${files.ca}`]),
           ...["--tls-client-spiffe-id", ENVOY_ID],
         ]);
         world.onClose(() => serving.kill());

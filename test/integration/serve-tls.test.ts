@@ -64,7 +64,7 @@ it("serves the listed client alone, says who asked, and renews on SIGHUP without
     assert.equal(failed.listener.tls.certificate.serial, before.listener.tls.certificate.serial);
     assert.equal(failed.configuration.last_reload.result, "failure");
     assert.match(failed.configuration.last_reload.problems[0] ?? "", /is not the key of/);
-    assert.match(await metrics(), /svidgate_tls_reloads_total\{result="failure"\} 1/);
+    assert.match(await metrics(), /svidgate_tls_reloads_total\{result="failure"\} [12]$/m);
 
     file("key.pem", renewed.privateKeyPem);
     serving.signal("SIGHUP");
@@ -73,7 +73,7 @@ it("serves the listed client alone, says who asked, and renews on SIGHUP without
     const after_ = await status();
     assert.notEqual(after_.listener.tls.certificate.serial, before.listener.tls.certificate.serial);
     assert.equal(after_.listener.connections_accepted, 1);
-    assert.match(await metrics(), /svidgate_tls_reloads_total\{result="success"\} 1/);
+    assert.match(await metrics(), /svidgate_tls_reloads_total\{result="success"\} [12]$/m);
 
     const nobody = createGrpcPeer(serving.address, {}, { caPem: authority.certificatePem });
     assert.ok("code" in (await nobody.call(CHECK_PATH, Buffer.alloc(0))));
@@ -95,6 +95,61 @@ it("serves the listed client alone, says who asked, and renews on SIGHUP without
   assert.equal(events.length, 2);
   for (const event of events) {
     assert.deepEqual([event["pep_address"], event["pep_spiffe_id"], event["pep_verified"]], ["127.0.0.1", ENVOY, true]);
+  }
+});
+
+it("judges clients by the trust bundle's file, again when it changes, and takes renewed files by itself", async () => {
+  const next = await createTestAuthority();
+  const newcomer = await next.svid("/ns/edge/sa/envoy");
+  const bundle = file("bundle.pem", authority.certificatePem);
+  const own = { certificate: file("own.pem", server.certificatePem), key: file("own_key.pem", server.privateKeyPem) };
+  const serving = await startServing([
+    ...["--policy", policy, "--audit", "none", "--tls-client-spiffe-id", ENVOY],
+    ...["--tls-certificate", own.certificate, "--tls-private-key", own.key],
+    ...["--trust-domain-bundle", `example.org=${bundle}`],
+  ]);
+  const status = async (): Promise<{
+    listener: {
+      connections_accepted: number;
+      connections_refused: Record<string, number>;
+      tls: { clients_proven_by: string; certificate: { serial: string }; renewal: { result: string | null } };
+    };
+  }> => (await (await fetch(`${serving.admin}/status`)).json()) as never;
+  const [old, young, stranger] = [envoy, newcomer, await next.svid("/ns/edge/sa/stranger")].map((certificate) =>
+    createGrpcPeer(serving.address, {}, { caPem: authority.certificatePem, certificate }),
+  );
+  const check = (peer: typeof old): Promise<object> | undefined => peer?.call(CHECK_PATH, Buffer.alloc(0));
+  try {
+    assert.ok("bytes" in ((await check(old)) ?? {}));
+    assert.ok("code" in ((await check(young)) ?? {}));
+    const before = await status();
+    assert.equal(before.listener.tls.clients_proven_by, "bundles");
+    assert.ok((before.listener.connections_refused["client_certificate_untrusted"] ?? 0) >= 1);
+
+    file("own_key.pem", renewed.privateKeyPem);
+    file("own.pem", renewed.certificatePem);
+    await serving.logged("TLS certificate renewed");
+    assert.ok("bytes" in ((await check(old)) ?? {}));
+    const after_ = await status();
+    assert.notEqual(after_.listener.tls.certificate.serial, before.listener.tls.certificate.serial);
+    assert.equal(after_.listener.tls.renewal.result, "success");
+    assert.equal(after_.listener.connections_accepted, 1);
+
+    file("bundle.pem", next.certificatePem);
+    const end = performance.now() + 20_000;
+    let ended = await check(old);
+    while (ended !== undefined && "bytes" in ended && performance.now() < end) ended = await check(old);
+    assert.deepEqual(ended, { code: 16, details: "the client certificate is not trusted" });
+    let served = await check(young);
+    while (served !== undefined && "code" in served && performance.now() < end) served = await check(young);
+    assert.ok("bytes" in (served ?? {}));
+    assert.ok("code" in ((await check(stranger)) ?? {}));
+    const last = await status();
+    assert.ok((last.listener.connections_refused["client_not_allowed"] ?? 0) >= 1);
+    const { err } = await serving.stop();
+    assert.doesNotMatch(err, /PRIVATE KEY/);
+  } finally {
+    for (const peer of [old, young, stranger]) peer?.close();
   }
 });
 
