@@ -1,9 +1,8 @@
-// Who is at the other end of a finished TLS handshake: the certificates that the peer sent, and what they prove by the trust
-// bundle of the ID's own trust domain, now and at each later look.
+// Who is at the other end of a finished TLS handshake: what the certificates that the peer sent prove by the trust bundle of the
+// ID's own trust domain, now and at each later look.
 // SECURITY: OpenSSL has seen that the peer holds the leaf's key, and nothing else counts of what it says: its verdict, in which
 // all authorities are one pool, is not asked. Bundles are never pooled, and a peer cannot choose by which one it is judged.
 
-import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { kept } from "../base/kept.ts";
 import { readCertificate } from "../identity/certificate.ts";
 import type { X509SvidCode } from "../identity/codes.ts";
@@ -53,36 +52,6 @@ export interface ProvenClient {
 export type JudgedClient =
   | { readonly ok: true; readonly client: ProvenClient }
   | { readonly ok: false; readonly refusal: ClientRefusal };
-
-/** Of what a peer sends behind its leaf: SPIRE sends one or two, and no longer path would be taken. */
-const MAX_INTERMEDIATES = 8;
-
-/**
- * DER of the leaf that the peer holds the key of; undefined without a certificate.
- * SECURITY: not by `getPeerX509Certificate()`, which takes the other certificates out of OpenSSL's list and never frees them: whoever
- * connects could fill our memory, a megabyte and more with each handshake (measured on Node 20, 24 and 26).
- */
-export function peerLeaf(socket: TLSSocket): Uint8Array | undefined {
-  // Without a certificate this is null or an object without properties.
-  const leaf: Partial<DetailedPeerCertificate> | null = socket.getPeerCertificate(false);
-  return leaf?.raw;
-}
-
-/**
- * DER of what stands behind the leaf, at most 8. Node gives the issuer by name of the leaf, the issuer of that, and so on; of two
- * with one name the first, and strangers not at all. SPEC: RFC 5246 §7.4.2 wants this order from the peer too, and Node may lose
- * the rest of a path that comes in another one.
- */
-export function peerIntermediates(socket: TLSSocket): readonly Uint8Array[] {
-  const ders: Uint8Array[] = [];
-  let at: Partial<DetailedPeerCertificate> | null = socket.getPeerCertificate(true);
-  // One that signed itself is its own issuer.
-  while (at?.issuerCertificate !== undefined && at.issuerCertificate !== at && ders.length < MAX_INTERMEDIATES) {
-    at = at.issuerCertificate;
-    if (at.raw !== undefined) ders.push(at.raw);
-  }
-  return ders;
-}
 
 /**
  * Judges a leaf by its trust domain's bundle. `isListed` is asked before any signature is looked at, so that a stranger costs

@@ -9,6 +9,7 @@ import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
+import { peerIntermediates, peerLeaf } from "../base/tls-chain.ts";
 import { certificateTimeCode, verifyClientCertificate } from "../identity/client-certificate.ts";
 import type { RefusalReason } from "../telemetry/catalogue.ts";
 import { createUnverifiedPeer, type Leave, type Peer } from "./peer.ts";
@@ -19,8 +20,6 @@ import {
   type JudgedClient,
   NOT_LISTED,
   type ProvenClient,
-  peerIntermediates,
-  peerLeaf,
   proveByBundle,
   refusedByDate,
 } from "./tls-client.ts";

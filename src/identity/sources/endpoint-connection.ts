@@ -5,6 +5,7 @@
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { fail, ok, type Result } from "../../base/result.ts";
+import { peerIntermediates, peerLeaf } from "../../base/tls-chain.ts";
 import type { SpiffeId } from "../spiffe-id.ts";
 import type { TrustBundleSource } from "../trust-bundles.ts";
 import { verifyX509Svid } from "../x509-svid.ts";
@@ -22,8 +23,6 @@ export interface EndpointConnectionOptions {
   readonly nowUnixMs: number;
   readonly cancelled: AbortSignal;
 }
-
-const MAX_INTERMEDIATES = 8;
 
 /** Connects and verifies; the code's detail says why not, for people. */
 export function connectToEndpoint(
@@ -72,12 +71,12 @@ function findSpiffeFault(
   { id, bundles }: Extract<ServerProof, { profile: "https_spiffe" }>,
   nowUnixMs: number,
 ): string | undefined {
-  const [leaf, ...intermediates] = presentedChain(socket);
+  const leaf = peerLeaf(socket);
   if (leaf === undefined) return "it shows no certificate";
   if (bundles.find(id.trustDomain) === undefined) {
     return `there is no bundle of trust domain ${id.trustDomain} to verify it with: set \`bundle_bootstrap\``;
   }
-  const verified = verifyX509Svid(leaf, { nowUnixMs, bundles, intermediates });
+  const verified = verifyX509Svid(leaf, { nowUnixMs, bundles, intermediates: peerIntermediates(socket) });
   if (!verified.ok)
     return `its X509-SVID does not verify (${verified.code}): ${REMEDIES[verified.code] ?? DEFAULT_REMEDY}`;
   const presented = verified.value.spiffeId.id;
@@ -93,17 +92,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
   expired: "renew it there, or correct this machine's clock",
   not_yet_valid: "correct this machine's clock, or that one's",
 };
-
-/** DER, leaf first, as the server sent it. Only candidates: nobody has looked at the rest. */
-function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate = socket.getPeerX509Certificate();
-  while (certificate !== undefined && chain.length <= MAX_INTERMEDIATES) {
-    chain.push(certificate.raw);
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
-}
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",
