@@ -57,6 +57,15 @@ async function exported(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
       tlsCertificateExpiryUnixSeconds: () => 1,
       policy: () => ({ revision: "r", loadedAtUnixSeconds: 1 }),
       audit: () => ({ written: 0, lost: {}, sinkErrors: 0, queuedEvents: 0, queuedBytes: 0 }),
+      identity: () => ({
+        trustDomains: [
+          { trustDomain: "example.org", fresh: true, ageSeconds: 1, x509Authorities: 1, jwtAuthorities: 1 },
+        ],
+        workloadApiConnected: true,
+        certificates: { entries: 0, hits: 0, misses: 0 },
+        tokens: { entries: 0, hits: 0, misses: 0, inFlight: 0 },
+        denyList: { entries: 0, current: true },
+      }),
     },
     onFault: (fault) => {
       throw fault;
@@ -134,7 +143,8 @@ describe("the alerts", () => {
       for (const [, label = ""] of Object.values(annotations)
         .join(" ")
         .matchAll(/\$labels\.(\w+)/g)) {
-        const kept = groupedBy(expr).length === 0 ? TARGET_LABELS : groupedBy(expr);
+        const own = selectorsOf(expr).flatMap(({ metric }) => [...(series.get(metric) ?? [])]);
+        const kept = groupedBy(expr).length === 0 ? own : groupedBy(expr);
         assert.ok(
           kept.includes(label) || TARGET_LABELS.includes(label),
           `${alert} shows a label ${label} that is gone`,
@@ -173,8 +183,11 @@ describe("the alerts", () => {
     }
   });
 
-  it("cover errors, no policy, stale policy, audit loss, denials after a new policy, latency and fail-open", () => {
+  it("cover errors, no policy, stale policy, audit loss, denials after a new policy, latency, fail-open and identity", () => {
     const names = rules.map(({ alert }) => alert);
+    for (const name of ["TrustBundleStale", "DenyListNotCurrent", "WorkloadApiDown", "CredentialsRefused"]) {
+      assert.ok(names.includes(`Svidgate${name}`), name);
+    }
     for (const name of ["Errors", "NoPolicy", "StalePolicy", "AuditLoss", "DenySpike", "Slow", "EnvoyFailOpen"]) {
       assert.ok(names.includes(`Svidgate${name}`), name);
     }
