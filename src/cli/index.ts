@@ -9,13 +9,25 @@ import { compare } from "./compare.ts";
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { identity } from "./identity.ts";
 import { migrate } from "./migrate.ts";
 import { serve } from "./serve.ts";
 import { test } from "./test.ts";
 import { version } from "./version.ts";
 
 /** Every command, in the order of the help page. */
-export const COMMANDS: readonly Command[] = [serve, build, test, evaluate, check, demo, migrate, compare, version];
+export const COMMANDS: readonly Command[] = [
+  serve,
+  build,
+  test,
+  evaluate,
+  check,
+  identity,
+  demo,
+  migrate,
+  compare,
+  version,
+];
 
 /** Runs `svidgate` with these words and gives its exit code. */
 export async function runCli(words: readonly string[], ports: CliPorts): Promise<number> {

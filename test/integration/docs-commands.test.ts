@@ -167,7 +167,18 @@ for (const document of [...new Set(here.map((entry) => entry.document))]) {
 
 describe("the documents", () => {
   it("show commands of every kind that users need", () => {
-    for (const name of ["serve", "build", "check", "test", "eval", "migrate", "compare", "demo", "version"]) {
+    for (const name of [
+      "serve",
+      "build",
+      "check",
+      "test",
+      "eval",
+      "identity",
+      "migrate",
+      "compare",
+      "demo",
+      "version",
+    ]) {
       assert.ok(
         found.some(({ command }) => command.startsWith(`svidgate ${name}`)),
         `no document shows svidgate ${name}`,
