@@ -37,6 +37,15 @@ const npx = async (...words: readonly string[]): Promise<{ code: number; stdout:
   }
 };
 
+/** Compiles a stranger's file, the package's declarations too: `skipLibCheck` is off. */
+async function compile(file: string): Promise<void> {
+  const tsc = join(packageRoot(), "node_modules", "typescript", "bin", "tsc");
+  assert.ok(existsSync(tsc), "TypeScript is a dev dependency");
+  const types = ["--types", "node", "--typeRoots", join(packageRoot(), "node_modules", "@types")];
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--lib", "es2023"];
+  await run(process.execPath, [tsc, "--ignoreConfig", ...flags, ...types, file], { cwd: installed.folder });
+}
+
 describe("the tarball", () => {
   it("holds what runs, its documents and its examples, and no tests, sources or source maps", () => {
     const paths = installed.files.map(({ path }) => path);
@@ -44,11 +53,14 @@ describe("the tarball", () => {
       "bin/svidgate.js",
       "dist/src/main.js",
       "dist/src/policy/index.d.ts",
+      "dist/src/identity/index.d.ts",
       "compiler/rego.wasm.br",
       "compiler/checksums.json",
       "proto/envoy/service/auth/v3/external_auth.proto",
       "envoy/sidecar.yaml",
       "examples/policy.mjs",
+      "examples/identity.mjs",
+      "examples/identity/svid.pem",
       "docs/configuration.md",
       "policies/README.md",
       "deploy/grafana/svidgate.json",
@@ -207,14 +219,69 @@ export const evaluate = (wasm: Uint8Array): string => {
 };
 `,
     );
-    const tsc = join(packageRoot(), "node_modules", "typescript", "bin", "tsc");
-    assert.ok(existsSync(tsc), "TypeScript is a dev dependency");
-    const types = ["--types", "node", "--typeRoots", join(packageRoot(), "node_modules", "@types")];
-    const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--lib", "es2023"];
-    await run(process.execPath, [tsc, "--ignoreConfig", ...flags, ...types, consumer], { cwd: installed.folder });
+    await compile(consumer);
+  });
+});
+
+describe("the export svidgate/identity", () => {
+  const file = (name: string): string => join(installed.root, "examples", "identity", name);
+
+  it("verifies with the shipped example and its files", async () => {
+    const example = join(installed.root, "examples", "identity.mjs");
+    const words = ["example.org", file("bundle.json"), file("svid.pem"), "", "2026-01-01T00:30:00Z"];
+    const { stdout } = await run(process.execPath, [example, ...words], { cwd: installed.folder });
+    assert.equal(stdout, "spiffe://example.org/ns/shop/sa/web, by a path of 2 certificates\n");
   });
 
-  it("exports nothing else", async () => {
+  it("explains what it verifies on the command line", async () => {
+    const bundle = `example.org=${file("bundle.json")}`;
+    const words = ["identity", "explain", file("token.jwt"), "--trust-domain-bundle", bundle];
+    const { code, stdout } = await npx(...words, "--jwt-audience", "spiffe://example.org/pdp");
+    assert.equal(code, 1);
+    assert.match(stdout, /^code: +jwt_expired$/m);
+  });
+
+  it("has types that a strict project accepts", async () => {
+    const consumer = join(installed.folder, "identity-consumer.ts");
+    await writeFile(
+      consumer,
+      `import {
+  createTrustBundleSource,
+  type JwtSvid,
+  type JwtSvidCode,
+  parseSpiffeId,
+  parseTrustBundle,
+  parseXfcc,
+  type Result,
+  selectXfcc,
+  verifyJwtSvid,
+  verifyX509Svid,
+  type X509SvidCode,
+} from "svidgate/identity";
+export async function whoCalls(der: Uint8Array, token: string, document: string, header: string): Promise<string> {
+  const bundle = parseTrustBundle(document, { trustDomain: "example.org" });
+  if (!bundle.ok) return bundle.code;
+  const options = { bundles: createTrustBundleSource([bundle.value]), nowUnixMs: Date.now() };
+  const svid = verifyX509Svid(der, options);
+  if (!svid.ok) {
+    const code: X509SvidCode = svid.code;
+    return code;
+  }
+  const elements = parseXfcc(header);
+  const { fingerprintSha256 } = svid.value.leaf;
+  if (elements.ok) selectXfcc(elements.value, { fingerprintSha256, destinationPrincipal: "spiffe://example.org/x" });
+  const verified: Result<JwtSvid, JwtSvidCode> = await verifyJwtSvid(token, { ...options, audiences: ["x"] });
+  const id = parseSpiffeId(verified.ok ? verified.value.spiffeId.id : svid.value.spiffeId.id);
+  return id.ok ? id.value.trustDomain : id.code;
+}
+`,
+    );
+    await compile(consumer);
+  });
+});
+
+describe("the package's exports", () => {
+  it("are these alone", async () => {
     const script = 'import("svidgate/dist/src/app.js").then(() => process.exit(1), (e) => console.log(e.code))';
     const { stdout } = await run(process.execPath, ["-e", script], { cwd: installed.folder });
     assert.equal(stdout.trim(), "ERR_PACKAGE_PATH_NOT_EXPORTED");
