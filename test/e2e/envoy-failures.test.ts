@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { parseYaml } from "../../src/base/yaml.ts";
-import type { JsonValue } from "../../src/cli/demo/envoy-config.ts";
+import { type JsonValue, readShippedConfig } from "../../src/cli/demo/envoy-config.ts";
 import { createWorld, envoysToTest, findLine, readAudit, type World, withChanges } from "../support/envoy.ts";
 import { ANSWERS } from "../support/envoy-policy.ts";
 import { type Serving, startServe } from "../support/serve.ts";
@@ -43,24 +43,24 @@ for (const { name, binary, skip } of await envoysToTest()) {
       });
     }
 
-    it("validates the SPIRE snippets of envoy/README.md, put where it says", async () => {
+    it("validates envoy/spire-sidecar.yaml, and the snippet of envoy/README.md for a svidgate elsewhere, put where it says", async () => {
       const readme = readFileSync(join(packageRoot(), "envoy", "README.md"), "utf8");
-      const [secrets, clusters, node] = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => {
+      const [snippet, ...others] = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => {
         const parsed = parseYaml(text);
         assert.ok(parsed.ok, parsed.ok ? "" : parsed.detail);
         return parsed.value as Record<string, JsonValue>;
       });
-      const config = await world.config("sidecar", "unix:/run/nowhere.sock");
-      const tls = ["static_resources", "listeners", 0, "filter_chains", 0, "transport_socket", "typed_config"];
-      const minimum = { tls_params: { tls_minimum_protocol_version: "TLSv1_2" } };
-      const rotating = withChanges(config, tls, { common_tls_context: { ...minimum, ...secrets } });
-      const resources = rotating["static_resources"] as { clusters: JsonValue[] };
-      const whole = withChanges(rotating, ["static_resources"], {
-        clusters: [...resources.clusters, ...(clusters as unknown as JsonValue[])],
-      });
-      const file = await world.file("spire.json", JSON.stringify({ ...whole, ...node }));
-      const { stdout, stderr } = await run(binary, ["--mode", "validate", "-c", file]);
-      assert.match(stdout + stderr, /configuration '.*' OK/);
+      assert.ok(snippet !== undefined && others.length === 0);
+      const config = await readShippedConfig("spire-sidecar", { ports: { 15006: 0, 15000: 0 }, texts: {} });
+      const { clusters } = config["static_resources"] as { clusters: readonly { name: string }[] };
+      const svidgate = clusters.findIndex(({ name: cluster }) => cluster === "svidgate");
+      const elsewhere = withChanges(config, ["static_resources", "clusters", svidgate], snippet);
+      for (const [what, whole] of Object.entries({ shipped: config, elsewhere })) {
+        const file = await world.file(`spire-${what}.json`, JSON.stringify(whole));
+        const { stdout, stderr } = await run(binary, ["--mode", "validate", "-c", file]);
+        assert.match(stdout + stderr, /configuration '.*' OK/);
+        assert.doesNotMatch(stdout + stderr, /\[(warning|error|critical)\]/, what);
+      }
     });
 
     it("answers 503 while svidgate is down and lets requests through when it is back, sidecar", async () => {

@@ -10,7 +10,7 @@ import { dirname, join, normalize } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { serve } from "../../src/cli/serve.ts";
@@ -272,65 +272,103 @@ interface Container {
   };
 }
 
-describe("deploy/kubernetes/sidecar.yaml", () => {
-  const pod = (
-    parse(read("deploy/kubernetes/sidecar.yaml")) as {
-      spec: {
-        template: {
-          metadata: { annotations: Record<string, string> };
-          spec: {
-            terminationGracePeriodSeconds: number;
-            securityContext: { runAsNonRoot: boolean; runAsUser: number };
-            initContainers: Container[];
-            containers: Container[];
-            volumes: { name: string }[];
-          };
-        };
-      };
-    }
-  ).spec.template;
-  const containers = [...pod.spec.initContainers, ...pod.spec.containers];
+interface Pod {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+  readonly spec: {
+    readonly serviceAccountName: string;
+    readonly terminationGracePeriodSeconds: number;
+    readonly securityContext: { readonly runAsNonRoot: boolean; readonly runAsUser: number };
+    readonly initContainers?: readonly Container[];
+    readonly containers: readonly Container[];
+    readonly volumes: readonly { readonly name: string; readonly csi?: { readonly driver: string } }[];
+  };
+}
+/** The pod of a manifest's Deployment, and what else the manifest has. */
+function manifest(path: string): {
+  readonly pod: Pod;
+  readonly service: { spec: { ports: { port: number }[] } } | undefined;
+} {
+  const parts = parseAllDocuments(read(path)).map((document) => document.toJS() as { kind: string; spec: unknown });
+  const deployment = parts.find(({ kind }) => kind === "Deployment")?.spec as { template: Pod };
+  return { pod: deployment.template, service: parts.find(({ kind }) => kind === "Service") as never };
+}
 
-  it("runs nothing as root, lets nothing write, and drops every capability", () => {
-    assert.equal(pod.spec.securityContext.runAsNonRoot, true);
-    assert.equal(`${pod.spec.securityContext.runAsUser}`, only("USER").split(":")[0]);
-    for (const { securityContext } of containers) {
-      assert.deepEqual(securityContext, {
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ["ALL"] },
-      });
-    }
-  });
-
-  it("mounts volumes that are declared, and probes ports and paths that answer", () => {
-    const volumes = pod.spec.volumes.map(({ name }) => name);
-    for (const container of containers) {
-      for (const { name } of container.volumeMounts ?? [])
-        assert.ok(volumes.includes(name), `${container.name}: ${name}`);
-      const ports = (container.ports ?? []).map(({ name }) => name);
-      for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"] as const) {
-        const { httpGet, tcpSocket } = container[probe] ?? {};
-        const port = httpGet?.port ?? tcpSocket?.port;
-        if (port !== undefined) assert.ok(ports.includes(port), `${container.name}: ${port}`);
-        if (httpGet !== undefined) assert.ok(["/livez", "/readyz"].includes(httpGet.path));
-      }
-    }
-  });
-
-  it("serves where Envoy's sidecar configuration looks, and has time to drain", () => {
-    const [svidgate] = pod.spec.initContainers;
+for (const name of ["sidecar", "shared"]) {
+  describe(`deploy/kubernetes/${name}.yaml`, () => {
+    const { pod, service } = manifest(`deploy/kubernetes/${name}.yaml`);
+    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    const svidgate = containers.find((container) => container.name === "svidgate");
     const words = (svidgate?.args ?? []).flatMap((word) =>
       word.startsWith("--") ? word.split(/=(.*)/).slice(0, 2) : [word],
     );
     const settings = settingsOf(words);
-    assert.ok(read("envoy/sidecar.yaml").includes(`path: ${settings.listen.replace("unix:", "")}`));
-    assert.equal(`${svidgate?.ports?.[0]?.containerPort}`, settings.admin.split(":")[1]);
-    assert.equal(pod.metadata.annotations["prometheus.io/port"], settings.admin.split(":")[1]);
-    const drainMs = settings.lameDuckMs + settings.graceMs;
-    assert.ok(pod.spec.terminationGracePeriodSeconds * 1_000 >= drainMs + 5_000);
+
+    it("runs nothing as root, lets nothing write, and drops every capability", () => {
+      assert.equal(pod.spec.securityContext.runAsNonRoot, true);
+      assert.equal(`${pod.spec.securityContext.runAsUser}`, only("USER").split(":")[0]);
+      for (const { securityContext } of containers) {
+        assert.deepEqual(securityContext, {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        });
+      }
+    });
+
+    it("mounts volumes that are declared, and probes ports and paths that answer", () => {
+      const volumes = pod.spec.volumes.map((volume) => volume.name);
+      const mounted = new Set<string>();
+      for (const container of containers) {
+        for (const mount of container.volumeMounts ?? []) {
+          assert.ok(volumes.includes(mount.name), `${container.name}: ${mount.name}`);
+          mounted.add(mount.name);
+        }
+        const ports = (container.ports ?? []).map((port) => port.name);
+        for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"] as const) {
+          const { httpGet, tcpSocket } = container[probe] ?? {};
+          const port = httpGet?.port ?? tcpSocket?.port;
+          if (port !== undefined) assert.ok(ports.includes(port), `${container.name}: ${port}`);
+          if (httpGet !== undefined) assert.ok(["/livez", "/readyz"].includes(httpGet.path));
+        }
+      }
+      assert.deepEqual([...mounted].sort(), [...volumes].sort());
+    });
+
+    it("gets identities from SPIRE's CSI volume, and every file that svidgate reads from a volume", () => {
+      const spire = pod.spec.volumes.find((volume) => volume.csi !== undefined);
+      assert.equal(spire?.csi?.driver, "csi.spiffe.io");
+      const mountOf = (path: string) =>
+        svidgate?.volumeMounts?.find(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`));
+      assert.equal(mountOf((settings.workloadApi ?? "").replace("unix://", ""))?.name, spire?.name);
+      assert.ok(settings.hasTrustBundles && settings.denyList !== undefined);
+      for (const path of [...settings.policyPaths, settings.denyList]) assert.ok(mountOf(path), path);
+      assert.notEqual(pod.spec.serviceAccountName, "default");
+    });
+
+    it("has time to drain, and its admin port where Prometheus looks", () => {
+      const adminPort = settings.admin.split(":")[1];
+      assert.ok(svidgate?.ports?.some(({ containerPort }) => `${containerPort}` === adminPort));
+      assert.equal(pod.metadata.annotations["prometheus.io/port"], adminPort);
+      const drainMs = settings.lameDuckMs + settings.graceMs;
+      assert.ok(pod.spec.terminationGracePeriodSeconds * 1_000 >= drainMs + 5_000);
+    });
+
+    if (name === "sidecar") {
+      it("serves where Envoy's configuration looks, and both ask one agent", () => {
+        const envoy = read("envoy/spire-sidecar.yaml");
+        assert.ok(envoy.includes(`path: ${settings.listen.replace("unix:", "")}`));
+        assert.ok(envoy.includes(`path: ${(settings.workloadApi ?? "").replace("unix://", "")}`));
+        assert.ok(read("deploy/kubernetes/sidecar.yaml").includes("--from-file=envoy.yaml=envoy/spire-sidecar.yaml"));
+      });
+    } else {
+      it("serves on the Service's port, over mTLS, whom it lists", () => {
+        assert.equal(`${service?.spec.ports[0]?.port}`, settings.listen.split(":")[1]);
+        assert.equal(settings.config.tlsSource, "workload_api");
+        assert.ok(settings.config.tlsClientSpiffeIds.length > 0);
+      });
+    }
   });
-});
+}
 
 it("every file below deploy/ is named by a document, another file of deploy/, or the compose file", async () => {
   const { stdout } = await run("git", ["ls-files", "deploy"], { cwd: root }).catch(() => ({ stdout: "" }));

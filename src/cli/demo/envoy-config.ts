@@ -19,7 +19,10 @@ export interface Replacements {
 }
 
 /** Reads `envoy/<name>.yaml` of this package and replaces. Throws when a placeholder is not in the file. */
-export async function readShippedConfig(name: "sidecar" | "ingress", replacements: Replacements): Promise<EnvoyConfig> {
+export async function readShippedConfig(
+  name: "sidecar" | "spire-sidecar" | "ingress",
+  replacements: Replacements,
+): Promise<EnvoyConfig> {
   const file = join(packageRoot(), "envoy", `${name}.yaml`);
   const parsed = parseYaml(await readFile(file, "utf8"));
   if (!parsed.ok) throw new Error(`${file}: ${parsed.detail ?? parsed.code}`);

@@ -46,7 +46,26 @@ it("leaves no placeholder file path in the shipped sidecar configuration", async
   assert.doesNotMatch(JSON.stringify(config), /\/etc\/|\/run\//);
 });
 
-for (const name of ["sidecar", "ingress"] as const) {
+it("differs from the sidecar with SPIRE only in where certificates come from, and in what goes along with them", async () => {
+  const read = async (name: "sidecar" | "spire-sidecar") => {
+    const { static_resources: resources, ...rest } = (await readShippedConfig(name, { ports: {}, texts: {} })) as {
+      readonly static_resources: {
+        readonly listeners: readonly unknown[];
+        readonly clusters: readonly { readonly name: string }[];
+      };
+    };
+    const text = JSON.stringify(resources.listeners, (key, value: unknown) =>
+      ["common_tls_context", "set_current_client_cert_details"].includes(key) ? undefined : value,
+    );
+    return { text, clusters: resources.clusters, ...rest };
+  };
+  const [files, agent] = await Promise.all([read("sidecar"), read("spire-sidecar")]);
+  assert.equal(agent.text, files.text);
+  assert.deepEqual(agent.clusters.slice(0, -1), files.clusters);
+  assert.equal(agent.clusters.at(-1)?.name, "spire_agent");
+});
+
+for (const name of ["sidecar", "spire-sidecar", "ingress"] as const) {
   it(`fails closed in envoy/${name}.yaml and shows svidgate the caller`, async () => {
     const text = JSON.stringify(await readShippedConfig(name, { ports: {}, texts: {} }));
     for (const setting of [
