@@ -113,6 +113,7 @@ describe("parseJsonObject refuses", () => {
     ["a number too large", '{"a":1e309}', "number"],
     ["a number too small", '{"a":1e-400}', "number"],
     ["a million digits", `{"a":${"9".repeat(1_000_000)}}`, "number"],
+    ["a million zeros before another digit, at once", `{"a":1.${"0".repeat(1_000_000)}1}`, "number"],
   ];
   for (const [what, text, code] of refused) it(what, () => assert.equal(read(text), code));
 
