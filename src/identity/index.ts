@@ -11,7 +11,7 @@ import type { X509SvidOptions as AllX509SvidOptions, X509Svid } from "./x509-svi
 import { verifyX509Svid as verifyCertificate } from "./x509-svid.ts";
 
 /** What to verify a certificate against. */
-export type X509SvidOptions = Omit<AllX509SvidOptions, "parse">;
+export type X509SvidOptions = Omit<AllX509SvidOptions, "read">;
 
 /**
  * Verifies a leaf, as DER or parsed: its profile, its dates, then a path to the bundle of its own trust domain; the first rule that

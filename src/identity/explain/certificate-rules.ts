@@ -1,11 +1,11 @@
 // The rules that a certificate is held against, in the order of the verifier. SPEC: X509-SVID §2 to §5, RFC 5280 §6.1.
-// Some codes come twice: once for the leaf, once for the issuers of a path.
+// Some codes come twice: once for the leaf, once for the issuers of a path, or for a last look at all of them.
 
 import type { X509SvidCode } from "../codes.ts";
 import type { Rule } from "./checks.ts";
 import { DENY_RULE, type SharedStage, sharedRules } from "./trust.ts";
 
-export type CertificateStage = "bytes" | "leaf" | "bundle" | "path" | "request" | SharedStage;
+export type CertificateStage = "bytes" | "leaf" | "bundle" | "path" | "readers" | "request" | SharedStage;
 
 const rule = (
   stage: CertificateStage,
@@ -23,7 +23,7 @@ export const CERTIFICATE_RULES: readonly Rule<CertificateStage>[] = [
   rule(
     "bytes",
     "cert_parse",
-    "PEM of certificates; the leaf has version 3, at most 16 KiB, and three readers read it alike",
+    "PEM of certificates; the leaf has version 3, at most 16 KiB, and two readers read it alike",
   ),
   rule("bytes", "dup_extension", "no extension comes twice"),
   rule("leaf", "uri_san_count", "exactly one URI name"),
@@ -56,6 +56,7 @@ export const CERTIFICATE_RULES: readonly Rule<CertificateStage>[] = [
   rule("path", "signing_cert_id", "no issuer has the ID of a workload"),
   rule("path", "eku", "extended key usage of issuers, if any, has clientAuth"),
   rule("path", "weak_crypto", "keys and signatures of issuers are as strong as the leaf's"),
+  rule("readers", "cert_parse", "a third reader reads every certificate of the path as the others do"),
   rule("request", "principal_mismatch", "Envoy's source.principal names the same workload"),
   ...sharedRules(true),
   DENY_RULE,

@@ -1,7 +1,7 @@
 // Explains a certificate with the certificates that came with it: the rules of an X509-SVID in the order of `verifyX509Svid`, whose
 // word is the verdict, then those of the trust domain and the deny list.
 
-import { type Certificate, decodePem, parseCertificate } from "../certificate.ts";
+import { type Certificate, decodePem, readCertificate } from "../certificate.ts";
 import { certificateSubject } from "../credential-facts.ts";
 import type { TrustBundleSource } from "../trust-bundles.ts";
 import { toVerifiedCertificate } from "../verified-certificate.ts";
@@ -12,7 +12,7 @@ import { type ExplainOptions, findSharedFault, NO_BUNDLES, NO_DENY_LIST } from "
 
 const NO_TRUST: TrustBundleSource = { find: () => undefined };
 const SEARCHES: ReadonlySet<CertificateStage> = new Set(["path"]);
-const NEEDS_BUNDLES: readonly CertificateStage[] = ["bundle", "path", "rules"];
+const NEEDS_BUNDLES: readonly CertificateStage[] = ["bundle", "path", "readers", "rules"];
 
 type Failure = NonNullable<Ending<CertificateStage>["failed"]>;
 
@@ -22,7 +22,7 @@ export function explainCertificate(text: string, options: ExplainOptions): Expla
   const ders = decodePem(pem);
   if (!ders.ok) return toExplanation({ stage: "bytes", check: ders.code, detail: ders.detail }, options, new Map());
   const [der = new Uint8Array(), ...intermediates] = ders.value;
-  const leaf = parseCertificate(der);
+  const leaf = readCertificate(der);
   const given = { certificates_given: ders.value.length };
   if (!leaf.ok) {
     return toExplanation({ stage: "bytes", check: leaf.code, detail: leaf.detail }, options, toFacts(given));
@@ -54,10 +54,10 @@ export function explainCertificate(text: string, options: ExplainOptions): Expla
   return toExplanation(fault, options, toFacts(facts), remarks);
 }
 
-/** Some rules are asked of the leaf and of its issuers: the leaf comes first. */
+/** Some rules are asked of the leaf and of its issuers: the leaf comes first. What is read by now can only fail at the last reader. */
 function stageOf(leaf: Certificate, code: string, options: ExplainOptions): CertificateStage {
   if (!verifyX509SvidLeaf(leaf, options).ok) return "leaf";
-  return code === "no_bundle" ? "bundle" : "path";
+  return code === "no_bundle" ? "bundle" : code === "cert_parse" ? "readers" : "path";
 }
 
 function toExplanation(

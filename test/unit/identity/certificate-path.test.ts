@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import type { X509SvidCode } from "../../../src/identity/codes.ts";
 import { verifyX509Svid, type X509Svid } from "../../../src/identity/x509-svid.ts";
 import { extension, oid, sequence } from "../../support/der-certificate.ts";
+import { assertExplainsCertificate } from "../../support/explanations.ts";
 import { createTestBundles } from "../../support/held-bundles.ts";
 import {
   type CertificateProfile,
@@ -35,11 +36,14 @@ function verify(
   intermediates: readonly SignedCertificate[],
   anchors: readonly SignedCertificate[] = [root],
 ) {
-  return verifyX509Svid(leaf.der, {
+  const options = {
     bundles: createTestBundles({ "td1.test": anchors }),
     nowUnixMs: NOW,
     intermediates: intermediates.map(({ der }) => der),
-  });
+  };
+  const verified = verifyX509Svid(leaf.der, options);
+  assertExplainsCertificate(leaf.der, options, verified.ok ? undefined : verified.code);
+  return verified;
 }
 
 const codeOf = (...args: Parameters<typeof verify>): X509SvidCode | undefined => {

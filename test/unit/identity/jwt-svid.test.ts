@@ -5,6 +5,7 @@ import type { JwtSvidCode } from "../../../src/identity/codes.ts";
 import { isKeyFor, isSignedBy, parseCompactJws } from "../../../src/identity/jws-compact.ts";
 import { type JwtSvidOptions, parseJwtSvid, verifyJwtSvid } from "../../../src/identity/jwt-svid.ts";
 import { parseTrustBundle } from "../../../src/identity/trust-bundle.ts";
+import { assertExplainsToken } from "../../support/explanations.ts";
 import {
   createHandBundles,
   createSigningKey,
@@ -44,7 +45,9 @@ const good = (changes: object = {}, header: object = HEADER, key: SigningKey = E
 const payloadText = (extra: string): string => `{${extra},${JSON.stringify(CLAIMS).slice(1)}`;
 
 const codeOf = async (token: string, options: Partial<JwtSvidOptions> = {}): Promise<JwtSvidCode | "ok"> => {
-  const verified = await verifyJwtSvid(token, { ...OPTIONS, ...options });
+  const all = { ...OPTIONS, ...options };
+  const verified = await verifyJwtSvid(token, all);
+  await assertExplainsToken(token, all, verified.ok ? undefined : verified.code);
   return verified.ok ? "ok" : verified.code;
 };
 

@@ -7,6 +7,7 @@ import { parseCertificate } from "../../../src/identity/certificate.ts";
 import type { X509SvidCode } from "../../../src/identity/codes.ts";
 import { verifyX509Svid, type X509SvidOptions } from "../../../src/identity/x509-svid.ts";
 import { commonName, element, extension, oid, sequence, subjectAltName } from "../../support/der-certificate.ts";
+import { assertExplainsCertificate } from "../../support/explanations.ts";
 import { createTestBundles } from "../../support/held-bundles.ts";
 import {
   type CertificateProfile,
@@ -41,8 +42,11 @@ const bundles = createTestBundles({
 });
 
 const codeOf = (der: Uint8Array, options: Partial<X509SvidOptions> = {}): X509SvidCode | undefined => {
-  const verified = verifyX509Svid(der, { bundles, nowUnixMs: NOW, ...options });
-  return verified.ok ? undefined : verified.code;
+  const all = { bundles, nowUnixMs: NOW, ...options };
+  const verified = verifyX509Svid(der, all);
+  const code = verified.ok ? undefined : verified.code;
+  assertExplainsCertificate(der, all, code);
+  return code;
 };
 
 describe("verifyX509Svid", () => {

@@ -75,6 +75,7 @@ const ISSUERS: readonly (readonly [name: string, profile: CertificateProfile, co
   ["no authority", { isAuthority: false, keyUsage: [0x01, 0x06] }, "ca_flags"],
   ["early", { notBeforeUnixMs: NOW + 31_000 }, "not_yet_valid"],
   ["late", { notAfterUnixMs: NOW - 1000 }, "expired"],
+  ["policies that only one reader takes", { more: [extension("551d20", false, Buffer.from("hello"))] }, "cert_parse"],
   ["another trust domain's names", { nameConstraints: nameConstraints([[URI, "td2.test"]]) }, "name_constraints"],
   ["an unknown critical extension", { more: [extension(PRIVATE_OID, true, Buffer.of(5, 0))] }, "critical_ext"],
   ["a workload's ID", { uris: ["spiffe://td1.test/x"] }, "signing_cert_id"],
@@ -110,7 +111,7 @@ describe("explainCertificate", () => {
       // Codes that come twice: the row is the one of the leaf, or of the path.
       const at = explanation.checks.findIndex(({ outcome }) => outcome === "fail");
       const found = CERTIFICATE_RULES[at]?.stage;
-      if (stage === "path" || code === "untrusted") assert.equal(found, "path");
+      if (stage === "path" || code === "untrusted") assert.equal(found, code === "cert_parse" ? "readers" : "path");
       else assert.notEqual(found, "path");
     });
   }
