@@ -128,7 +128,9 @@ async function explain(
   const started = await startIdentity(settings, { clock, timers: systemTimers, log: silentLog });
   if (!started.ok) return started;
   try {
-    for (const warning of started.warnings) ports.err(`svidgate: ${warning}\n`);
+    const silent = started.identity.workloadApi?.status().streams ?? [];
+    const problems = new Set(silent.flatMap(({ problem }) => (problem === undefined ? [] : [problem])));
+    reportProblems(ports, [...started.warnings, ...problems]);
     return { ok: true, explanation: await explainBy(started.identity, kind, request.text, nowUnixMs) };
   } finally {
     started.identity.close();

@@ -149,6 +149,19 @@ describe("svidgate identity explain", () => {
     assert.equal((await report(SVID, "-c", file("plain.yaml", text("")), ...THEN)).verdict, "accepted");
   });
 
+  it("says why a source of bundles is silent, and that there is no bundle then", async () => {
+    const { code, out, err } = await run(
+      "explain",
+      SVID,
+      ...THEN,
+      "--workload-api",
+      `unix://${join(folder, "none.sock")}`,
+    );
+    assert.equal(code, 1);
+    assert.match(out, /^code: +x509_no_bundle$/m);
+    assert.match(err, /^svidgate: .*none\.sock/);
+  });
+
   it("exits with 2 for wrong usage and configuration, and quotes no word that may be a credential", async () => {
     const refusals: readonly (readonly [words: readonly string[], expected: RegExp])[] = [
       [[], /expected explain; usage: svidgate identity explain \[FILE\|-\]/],
