@@ -2,7 +2,9 @@
 // SPEC: RFC 5280 §6.1 and X509-SVID §5.1: names, signatures, dates, authority and path length, key usage, name constraints and
 // critical extensions of every certificate, the anchor included. An anchor is any authority of the bundle, self-signed or not.
 // SECURITY: intermediates are untrusted candidates: their number, the depth of the search and the signature checks are bounded,
-// and nothing is believed before the signature of the certificate above it holds. Revocation lists are not looked at.
+// and nothing is believed before the signature of the certificate above it holds. What a stranger made up is left out before the
+// search, by signatures from the anchors down: its keys and constraints would be a way to spend our time. Revocation lists are
+// not looked at.
 
 import type { KeyObject } from "node:crypto";
 import { fail, ok, type Result } from "../base/result.ts";
@@ -47,7 +49,11 @@ interface Problem {
   readonly detail: string | undefined;
 }
 
-interface Search extends CertificatePathOptions {
+interface Search extends Omit<CertificatePathOptions, "intermediates"> {
+  /** Those that an anchor stands behind. */
+  intermediates(): readonly Certificate[];
+  /** Issuer → whom it has signed, as far as that was looked at. */
+  readonly signatures: Map<Certificate, Map<Certificate, boolean>>;
   signatureChecks: number;
   problem: Problem;
 }
@@ -57,14 +63,34 @@ export function findCertificatePath(
   leaf: Certificate,
   options: CertificatePathOptions,
 ): Result<readonly Certificate[], CertificatePathCode> {
+  let vouched: readonly Certificate[] | undefined;
   const search: Search = {
     ...options,
-    intermediates: () => options.intermediates(),
+    intermediates: () => {
+      vouched ??= findVouched(search, options.intermediates());
+      return vouched;
+    },
+    signatures: new Map(),
     signatureChecks: 0,
     problem: { code: "untrusted", detail: undefined },
   };
   const path = climb(search, [leaf]);
   return path === undefined ? fail(search.problem.code, search.problem.detail) : ok(path);
+}
+
+/** The candidates that an anchor has signed, or one that it stands behind, in their order. Each check is by a key of ours. */
+function findVouched(search: Search, candidates: readonly Certificate[]): readonly Certificate[] {
+  const vouched = new Set<Certificate>();
+  for (let signers = search.anchors; signers.length > 0; ) {
+    const signed = candidates.filter(
+      (candidate) =>
+        !vouched.has(candidate) &&
+        signers.some((signer) => isNamedAsIssuer(signer, candidate) && hasSigned(search, signer, candidate)),
+    );
+    for (const candidate of signed) vouched.add(candidate);
+    signers = signed;
+  }
+  return candidates.filter((candidate) => vouched.has(candidate));
 }
 
 /** Depth first: an anchor that signed the last certificate, or an intermediate that did and leads to one. */
@@ -90,13 +116,7 @@ function isIssuer(search: Search, issuer: Certificate, chain: readonly Certifica
   const subject = chain.at(-1);
   if (subject === undefined || !isNamedAsIssuer(issuer, subject) || isIn(chain, issuer)) return false;
   if (chain.length > MAX_DEPTH) return note(search, "path_len", `more than ${MAX_DEPTH} authorities`);
-  const { weakness } = issuer.fields.key;
-  if (weakness !== undefined) return note(search, "weak_crypto", `an issuer with ${weakness}`);
-  if (search.signatureChecks >= MAX_SIGNATURE_CHECKS) {
-    return note(search, "path_len", `more than ${MAX_SIGNATURE_CHECKS} signatures to check`);
-  }
-  search.signatureChecks++;
-  if (!hasSigned(issuer, subject)) return false;
+  if (!hasSigned(search, issuer, subject)) return false;
   const problem = issuerProblem(search, issuer, chain);
   if (problem !== undefined) return note(search, problem.code, problem.detail);
   // OpenSSL's own comparison: names, the issuer's name and serial number where the key identifier has them, key usage.
@@ -120,7 +140,23 @@ const isIn = (chain: readonly Certificate[], { fields }: Certificate): boolean =
 
 const publicKeys = new WeakMap<Certificate, KeyObject>();
 
-function hasSigned(issuer: Certificate, subject: Certificate): boolean {
+/** Looks at each signature once in a search, and at none by a weak key. */
+function hasSigned(search: Search, issuer: Certificate, subject: Certificate): boolean {
+  const { weakness } = issuer.fields.key;
+  if (weakness !== undefined) return note(search, "weak_crypto", `an issuer with ${weakness}`);
+  const known = search.signatures.get(issuer) ?? new Map<Certificate, boolean>();
+  const found = known.get(subject);
+  if (found !== undefined) return found;
+  if (search.signatureChecks >= MAX_SIGNATURE_CHECKS) {
+    return note(search, "path_len", `more than ${MAX_SIGNATURE_CHECKS} signatures to check`);
+  }
+  search.signatureChecks++;
+  const isSigned = verifies(issuer, subject);
+  search.signatures.set(issuer, known.set(subject, isSigned));
+  return isSigned;
+}
+
+function verifies(issuer: Certificate, subject: Certificate): boolean {
   try {
     let key = publicKeys.get(issuer);
     if (key === undefined) {

@@ -32,6 +32,7 @@ type Verdict = "inside" | "outside" | "unclear";
 
 /** Bounds the work: names times constraints of a pair of certificates. */
 const MAX_SUBTREES = 128;
+const MAX_COMPARISONS = 4_096;
 const EMAIL_ADDRESS = Buffer.from("06092a864886f70d010901", "hex");
 
 /** Reads the extension's value; malformed when it permits and excludes nothing. */
@@ -56,7 +57,9 @@ function subtrees(der: Uint8Array, list: DerElement | undefined): readonly Subtr
 
 /** Whether the constraints hold for every name of the certificate. */
 export function satisfiesNameConstraints(constraints: NameConstraints, { names, subject }: ConstrainedNames): boolean {
-  const kinds = new Set([...constraints.permitted, ...constraints.excluded].map(({ tag }) => tag));
+  const subtrees = [...constraints.permitted, ...constraints.excluded];
+  if (names.length * subtrees.length > MAX_COMPARISONS) return false;
+  const kinds = new Set(subtrees.map(({ tag }) => tag));
   // SPEC: constraints on directory names hold for the subject too, those on mail for an address in it.
   if (kinds.has(NAME.directory) && subject.length > 2) return false;
   if (kinds.has(NAME.email) && Buffer.from(subject).includes(EMAIL_ADDRESS)) return false;

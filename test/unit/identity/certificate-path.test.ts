@@ -251,6 +251,21 @@ describe("the path to a bundle", () => {
       assert.equal(verified.detail, "more than 100 signatures to check");
     });
 
+    it("looks neither at the keys nor at the constraints of authorities that no anchor stands behind", () => {
+      // By what they say of themselves each would be told as another code than the last.
+      const stranger = selfSigned("made up");
+      for (const changes of [
+        { nameConstraints: nameConstraints([[0x86, "elsewhere.test"]]) },
+        { pathLength: 0 },
+        { notAfterUnixMs: NOW - 1000 },
+        { keys: sharedKeys("RSA-1024") },
+      ]) {
+        const upper = ca("upper", stranger, changes);
+        const lower = ca("lower", upper, changes);
+        assert.equal(codeOf(leafBelow(lower), [lower, upper, stranger]), "untrusted", JSON.stringify(changes));
+      }
+    });
+
     it("goes round in no circle", () => {
       const [one, two] = [createKeys(), createKeys()];
       const a = ca("a", selfSigned("b", { keys: two }), { keys: one });

@@ -77,6 +77,13 @@ describe("satisfiesNameConstraints", () => {
     assert.equal(holds(name, uri(".td1.test"), uri("b.td1.test")), true);
   });
 
+  it("gives up on more than 4096 comparisons", () => {
+    const names = (count: number): Subtrees => Array.from({ length: count }, () => [DNS, "a.test"] as const);
+    const permitted = Array.from({ length: 64 }, () => [DNS, "test"] as const);
+    assert.equal(holds(names(64), permitted), true);
+    assert.equal(holds(names(65), permitted), false);
+  });
+
   it("permits what one of several constraints permits, and wants it of every name", () => {
     const permitted: Subtrees = [
       [URI, "td1.test"],
