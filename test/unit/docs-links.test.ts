@@ -48,3 +48,14 @@ for (const page of pages) {
     }
   });
 }
+
+it("docs/architecture.md names files of src/ that are there, and one check goes through twelve", () => {
+  const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+  const named = [
+    ...page.matchAll(/`((?:base|config|identity|policy|audit|telemetry|authz|server|cli)\/[\w/-]+\.ts)`/g),
+  ];
+  assert.ok(named.length >= 20);
+  for (const [, path = ""] of named) assert.ok(existsSync(join(root, "src", path)), path);
+  const steps = [...page.matchAll(/^\| (\d+) \| `/gm)].map(([, step]) => Number(step));
+  assert.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+});
