@@ -44,7 +44,7 @@ export interface BundleSources {
 export function startBundleSources(settings: Settings, ports: IdentityPorts): BundleSources | undefined {
   if (!settings.hasTrustBundles) return undefined;
   const { clock, log } = ports;
-  const { trustDomains, workloadApi: socket } = settings;
+  const { trustDomains, workloadApi: socket, stateDir } = settings;
   const sources = new Map<string, TrustDomainSource>(
     [...trustDomains].map(([name, { bundle, maxStalenessMs }]) => [
       name,
@@ -61,6 +61,11 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
     onProblem: ({ origin, trustDomain, problem }) => log.error("trust bundle", { origin, trustDomain, problem }),
   });
   const sink = (origin: BundleOrigin): BundleSink => counted(origin, bundles.sink(origin), ports);
+  const endpointPorts = {
+    ...ports,
+    bundles,
+    onKeepProblem: (problem: string) => log.error("trust bundle", { problem }),
+  };
   const running: RunningSource[] = [];
   for (const [trustDomain, { bundle }] of trustDomains) {
     switch (bundle.kind) {
@@ -69,15 +74,15 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
         break;
       case "https_web": {
         const profile = { name: "https_web", caFile: bundle.ca } as const;
-        const endpoint = { trustDomain, url: bundle.url, profile };
-        running.push(startBundleEndpoint(endpoint, sink("https_web"), { ...ports, bundles }));
+        const endpoint = { trustDomain, url: bundle.url, profile, stateDir };
+        running.push(startBundleEndpoint(endpoint, sink("https_web"), endpointPorts));
         break;
       }
       case "https_spiffe": {
         const { endpointSpiffeId, bootstrap } = bundle;
         const profile = { name: "https_spiffe", endpointSpiffeId, bootstrapFile: bootstrap } as const;
-        const endpoint = { trustDomain, url: bundle.url, profile };
-        running.push(startBundleEndpoint(endpoint, sink("https_spiffe"), { ...ports, bundles }));
+        const endpoint = { trustDomain, url: bundle.url, profile, stateDir };
+        running.push(startBundleEndpoint(endpoint, sink("https_spiffe"), endpointPorts));
         break;
       }
       case "workload_api":
@@ -123,8 +128,13 @@ function within(ms: number, timers: Timers, all: readonly (Promise<void> | undef
 function counted(origin: BundleOrigin, sink: BundleSink, { log, onBundle }: IdentityPorts): BundleSink {
   return {
     ...sink,
-    replace: (bundle) => {
-      const update = sink.replace(bundle);
+    replace: (bundle, lastSuccessUnixMs) => {
+      const update = sink.replace(bundle, lastSuccessUnixMs);
+      if (lastSuccessUnixMs !== undefined) {
+        // Its source has said nothing yet: what was known before the restart holds until then.
+        log.info("trust bundle restored", { trustDomain: bundle.trustDomain, origin, lastSuccessUnixMs });
+        return update;
+      }
       onBundle?.(origin, update === "taken" ? "changed" : update === "unchanged" ? "confirmed" : "failed");
       if (update === "taken") {
         log.info("trust bundle changed", {

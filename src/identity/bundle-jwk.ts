@@ -6,9 +6,9 @@
 
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { toPlainText } from "../base/plain-text.ts";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import type { Certificate } from "./certificate.ts";
 import type { JwtAuthority } from "./trust-bundle.ts";
-import { findAuthorityFault } from "./x509-authorities.ts";
+import { type KnownAuthorities, readAuthority } from "./x509-authorities.ts";
 
 /** What an entry means. `private` is no entry to leave out but a document to refuse. */
 export type BundleEntry =
@@ -37,31 +37,39 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 const ignored = (why: string): BundleEntry => ({ kind: "ignored", why });
 
-/** Reads one entry. `keysWithoutUse` says what a key means that states no use. */
-export function readBundleEntry(entry: unknown, keysWithoutUse: "ignored" | "jwt-svid"): BundleEntry {
+/** How entries are read. */
+export interface BundleEntryOptions {
+  /** What a key means that states no use. */
+  readonly keysWithoutUse: "ignored" | "jwt-svid";
+  readonly known: KnownAuthorities;
+}
+
+/** Reads one entry. */
+export function readBundleEntry(entry: unknown, { keysWithoutUse, known }: BundleEntryOptions): BundleEntry {
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return ignored("is no object");
   const members = entry as Members;
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(members, name))) return { kind: "private" };
   const kty = member(members, "kty");
   if (typeof kty !== "string" || !Object.hasOwn(PUBLIC_MEMBERS, kty)) return ignored(`\`kty\` is ${show(kty)}`);
   const use = member(members, "use");
-  if (use === "x509-svid") return readX509(members, kty);
+  if (use === "x509-svid") return readX509(members, kty, known);
   if (use === "jwt-svid") return readJwt(members, kty, use);
   if (use === undefined && keysWithoutUse === "jwt-svid") return readJwt(members, kty, use);
   return ignored(`\`use\` is ${show(use)}`);
 }
 
-function readX509(members: Members, kty: string): BundleEntry {
+function readX509(members: Members, kty: string, known: KnownAuthorities): BundleEntry {
   const chain = member(members, "x5c");
   if (!Array.isArray(chain) || chain.length === 0) return ignored("`x5c` holds no certificate");
   const [first]: readonly unknown[] = chain;
   const der = typeof first === "string" ? decodeBase64(first) : undefined;
   if (der === undefined) return ignored("`x5c` is no base64");
-  const parsed = parseCertificate(der);
-  if (!parsed.ok) return ignored(`\`x5c\` holds no readable certificate (${parsed.code})`);
-  const certificate = parsed.value;
-  const fault = findAuthorityFault(certificate);
-  if (fault !== undefined) return ignored(fault);
+  const read = readAuthority(der, known);
+  if (!read.ok) {
+    const why = `\`x5c\` holds no readable certificate (${read.code})`;
+    return ignored(read.code === "unfit" ? (read.detail ?? read.code) : why);
+  }
+  const certificate = read.value;
   // SPEC: RFC 7517 §4.7: the members of the key must be those of the certificate. Without any there is nothing to compare.
   if ((PUBLIC_MEMBERS[kty] ?? []).some((name) => Object.hasOwn(members, name))) {
     const key = toPublicKey(members, kty);

@@ -3,13 +3,14 @@
 // SECURITY: two different keys under one key ID both count for nothing: which of them is meant depends on the reader.
 
 import { fail, ok, type Result } from "../base/result.ts";
+import type { Steps } from "../base/steps.ts";
 import { type JsonValue, parseJsonObject, type StrictJsonCode } from "../base/strict-json.ts";
-import { readBundleEntry } from "./bundle-jwk.ts";
+import { type BundleEntryOptions, readBundleEntry } from "./bundle-jwk.ts";
 import type { Certificate } from "./certificate.ts";
 import type { TrustBundleCode } from "./codes.ts";
 import type { JwtAuthority, TrustBundle } from "./trust-bundle.ts";
 
-/** Authorities of one bundle. More than a hundred rotations' worth; each costs up to 3 ms to read, in one go. */
+/** Authorities of one bundle. More than a hundred rotations' worth; each costs up to 3 ms to read. */
 export const MAX_KEYS = 128;
 /** SPEC: a 64-bit unsigned integer. */
 const MAX_SEQUENCE = 2n ** 64n - 1n;
@@ -24,11 +25,11 @@ const CODES: Readonly<Record<StrictJsonCode, TrustBundleCode>> = {
   number: "json",
 };
 
-/** Reads the whole document; the trust domain is not in it. */
-export function parseBundleJwks(
+/** Reads the whole document, with a pause after each key; the trust domain is not in it. */
+export function* parseBundleJwksSteps(
   text: string,
-  keysWithoutUse: "ignored" | "jwt-svid",
-): Result<Omit<TrustBundle, "trustDomain">, TrustBundleCode> {
+  options: BundleEntryOptions,
+): Steps<Result<Omit<TrustBundle, "trustDomain">, TrustBundleCode>> {
   const parsed = parseJsonObject(text, { bigIntegers: true });
   if (!parsed.ok) return fail(CODES[parsed.code], parsed.detail);
   const document = parsed.value;
@@ -43,7 +44,7 @@ export function parseBundleJwks(
   const ignored: string[] = [];
   for (const [index, key] of (keys as readonly JsonValue[]).entries()) {
     const name = `key ${index + 1}`;
-    const entry = readBundleEntry(key, keysWithoutUse);
+    const entry = readBundleEntry(key, options);
     switch (entry.kind) {
       case "private":
         return fail("key", `${name} holds a private key: replace that key, and publish only public ones`);
@@ -62,6 +63,7 @@ export function parseBundleJwks(
         break;
       }
     }
+    yield;
   }
   for (const keyId of ambiguous) {
     jwtAuthorities.delete(keyId);

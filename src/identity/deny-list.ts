@@ -2,6 +2,7 @@
 // Parsing and matching, without files (sources/deny-list-file.ts watches one). docs/deny-list.md is the reference of the format.
 
 import { fail, ok, type Result } from "../base/result.ts";
+import { inOneGo, type Steps } from "../base/steps.ts";
 import type { YamlProblem } from "../base/yaml.ts";
 import { type DenyEntry, type DenyKind, parseDenyEntry } from "./deny-list-entry.ts";
 import { DenyIndex, type DenySubject, MAX_ENTRIES_PER_KEY } from "./deny-list-index.ts";
@@ -25,18 +26,14 @@ const MAX_PROBLEMS = 20;
 const STEP_ENTRIES = 64;
 
 /** A parse in steps, between which others can run: `next` until it is done. */
-export type DenyListSteps = Generator<undefined, Result<DenyList, "deny_list_invalid">>;
+export type DenyListSteps = Steps<Result<DenyList, "deny_list_invalid">>;
 
 /**
  * Reads a whole list of at most 100,000 entries, as JSON if it begins with `{`, else as YAML of at most 64 KiB. `detail` of a failure
  * holds every problem, at most 20, each as `line:column: what`. The size of JSON is the caller's to bound.
  */
 export function parseDenyList(text: string): Result<DenyList, "deny_list_invalid"> {
-  const steps = parseDenyListSteps(text);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return inOneGo(parseDenyListSteps(text));
 }
 
 /** As `parseDenyList`, 64 entries at a time where the text is JSON. */

@@ -5,10 +5,11 @@
 
 import type { KeyObject } from "node:crypto";
 import { fail, ok, type Result } from "../base/result.ts";
-import { MAX_KEYS, parseBundleJwks } from "./bundle-jwks.ts";
+import { inOneGo, type Steps } from "../base/steps.ts";
+import { MAX_KEYS, parseBundleJwksSteps } from "./bundle-jwks.ts";
 import { type Certificate, decodePem } from "./certificate.ts";
 import type { TrustBundleCode } from "./codes.ts";
-import { toX509Authorities } from "./x509-authorities.ts";
+import { type KnownAuthorities, toKnownAuthorities, toX509AuthoritiesSteps } from "./x509-authorities.ts";
 
 /** A public key that signs JWT-SVIDs. */
 export interface JwtAuthority {
@@ -41,6 +42,8 @@ export interface TrustBundleOptions {
   readonly format?: "jwks" | "pem";
   /** What a key without `use` means: nothing, as the specification has it, or, for the JWT bundles of the Workload API, JWT-SVIDs. */
   readonly keysWithoutUse?: "ignored" | "jwt-svid";
+  /** An earlier bundle: certificates that were in it are not parsed again. It has no part in what the document means. */
+  readonly previous?: TrustBundle | undefined;
 }
 
 /** Of a document, in bytes. */
@@ -56,23 +59,36 @@ export function parseTrustBundle(
   text: string | Uint8Array,
   options: TrustBundleOptions,
 ): Result<TrustBundle, TrustBundleCode> {
+  return inOneGo(parseTrustBundleSteps(text, options));
+}
+
+/** As `parseTrustBundle`, with a pause after each entry: a large document takes some 0.4 s. */
+export function* parseTrustBundleSteps(
+  text: string | Uint8Array,
+  options: TrustBundleOptions,
+): Steps<Result<TrustBundle, TrustBundleCode>> {
   if (text.length > MAX_BUNDLE_BYTES) return fail("too_large", `more than ${MAX_BUNDLE_BYTES} bytes`);
   const decoded = typeof text === "string" ? text : decodeUtf8(text);
   if (decoded === undefined) return fail("not_utf8");
   const { trustDomain } = options;
   const format = options.format ?? (/^\s*[{[]/.test(decoded) ? "jwks" : "pem");
-  if (format === "pem") return parsePemBundle(decoded, trustDomain);
-  const parsed = parseBundleJwks(decoded, options.keysWithoutUse ?? "ignored");
+  const known = toKnownAuthorities(options.previous?.x509Authorities ?? []);
+  if (format === "pem") return yield* parsePemBundle(decoded, trustDomain, known);
+  const parsed = yield* parseBundleJwksSteps(decoded, { keysWithoutUse: options.keysWithoutUse ?? "ignored", known });
   return parsed.ok ? ok({ ...parsed.value, trustDomain, ignored: cut(parsed.value.ignored) }) : parsed;
 }
 
-function parsePemBundle(pem: string, trustDomain: string): Result<TrustBundle, TrustBundleCode> {
+function* parsePemBundle(
+  pem: string,
+  trustDomain: string,
+  known: KnownAuthorities,
+): Steps<Result<TrustBundle, TrustBundleCode>> {
   const parsed = decodePem(pem);
   if (!parsed.ok) return fail("pem", parsed.detail ?? parsed.code);
   if (parsed.value.length > MAX_KEYS) {
     return fail("too_large", `${parsed.value.length} certificates, at most ${MAX_KEYS} are taken`);
   }
-  const { authorities, ignored } = toX509Authorities(parsed.value);
+  const { authorities, ignored } = yield* toX509AuthoritiesSteps(parsed.value, known);
   // SECURITY: nothing here says "revoke everything" as an empty key set does, so a wrong file leaves the last good one in force.
   if (authorities.length === 0) return fail("pem", ignored[0] ?? "no certificate");
   return ok({

@@ -71,7 +71,8 @@ export type BundleUpdate = "taken" | "unchanged" | "rollback" | "refused";
 
 /** Where a source puts what it learns. */
 export interface BundleSink {
-  replace(bundle: TrustBundle): BundleUpdate;
+  /** `lastSuccessUnixMs`: when its source last told it, for one that was kept over a restart; now unless given. */
+  replace(bundle: TrustBundle, lastSuccessUnixMs?: number): BundleUpdate;
   /** Asked again, and nothing has changed. */
   confirm(trustDomain: string): void;
   /** A stream that would tell of changes at once has opened or closed. */
@@ -124,8 +125,8 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
 
   const lastSuccess = (entry: Entry): number => (entry.live ? clock.unixMs() : entry.lastSuccessUnixMs);
 
-  function succeed(entry: Entry): void {
-    entry.lastSuccessUnixMs = clock.unixMs();
+  function succeed(entry: Entry, unixMs = clock.unixMs()): void {
+    entry.lastSuccessUnixMs = unixMs;
     entry.problem = undefined;
   }
 
@@ -160,13 +161,13 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
     return entry;
   }
 
-  function replace(origin: BundleOrigin, bundle: TrustBundle): BundleUpdate {
+  function replace(origin: BundleOrigin, bundle: TrustBundle, lastSuccessUnixMs?: number): BundleUpdate {
     const { trustDomain, sequence } = bundle;
     const entry = admit(origin, trustDomain);
     if (entry === undefined) return "refused";
     const held = entry.held?.bundle;
     if (sequence !== undefined && held?.sequence !== undefined && sequence < held.sequence) {
-      const problem = `sequence ${sequence} is older than ${held.sequence}, which stays in force: if the publisher has begun anew, restart svidgate`;
+      const problem = `sequence ${sequence} is older than ${held.sequence}, which stays in force: if the publisher has begun anew, remove its file in svidgate.state_dir, if that is set, and restart svidgate`;
       tell(origin, trustDomain, entry, problem);
       return "rollback";
     }
@@ -175,7 +176,7 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
     if (isNew) generation += 1;
     entry.hash = hash;
     entry.held = toHeld(bundle, isNew ? generation : (entry.held?.generation ?? generation), entry);
-    succeed(entry);
+    succeed(entry, lastSuccessUnixMs);
     if (isNew) changed();
     return isNew ? "taken" : "unchanged";
   }
@@ -235,7 +236,7 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
           toStatus(trustDomain, entry, state(trustDomain, nowUnixMs), ageMs(entry, nowUnixMs)),
         ),
     sink: (origin) => ({
-      replace: (bundle) => replace(origin, bundle),
+      replace: (bundle, lastSuccessUnixMs) => replace(origin, bundle, lastSuccessUnixMs),
       confirm: (trustDomain) => {
         const entry = own(origin, trustDomain);
         if (entry !== undefined) succeed(entry);

@@ -5,7 +5,7 @@
 
 import { webcrypto } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { inSlices } from "../../base/steps.ts";
 import { type DenyList, parseDenyListSteps } from "../deny-list.ts";
 import { isJsonList } from "../deny-list-text.ts";
 import { type LastGood, openLastGood } from "./last-good.ts";
@@ -63,8 +63,6 @@ const MAX_BYTES = 32 * 1024 * 1024;
 const SETTLED_MS = 50;
 /** A file that is written for longer than this many looks is told as a problem, and read again at its next change. */
 const MAX_READS = 40;
-/** How long a parse may keep requests waiting. */
-const SLICE_MS = 4;
 const KEY = "svidgate.identity.deny_list";
 
 /** Denies everybody. */
@@ -258,16 +256,8 @@ async function parse(bytes: Uint8Array, { clock }: SourcePorts): Promise<Parsed>
   } catch {
     return { ok: false, why: "its bytes are not UTF-8" };
   }
-  const steps = parseDenyListSteps(text);
-  for (let pauseMs = clock.monotonicMs() + SLICE_MS; ; ) {
-    const step = steps.next();
-    if (step.done) {
-      return step.value.ok
-        ? { ok: true, list: step.value.value, isWhole: isJsonList(text) }
-        : { ok: false, why: step.value.detail ?? step.value.code };
-    }
-    if (clock.monotonicMs() < pauseMs) continue;
-    await nextTurn();
-    pauseMs = clock.monotonicMs() + SLICE_MS;
-  }
+  const parsed = await inSlices(parseDenyListSteps(text), clock);
+  return parsed.ok
+    ? { ok: true, list: parsed.value, isWhole: isJsonList(text) }
+    : { ok: false, why: parsed.detail ?? parsed.code };
 }

@@ -2,7 +2,9 @@
 // it is made (written in place, renamed over, a Kubernetes `..data` swap); a broken or missing file leaves the last good one.
 // A file that is there and reads well counts as confirmed again and again: how fresh its content is, its writer knows.
 
-import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../trust-bundle.ts";
+import type { Clock } from "../../base/clock.ts";
+import { inSlices } from "../../base/steps.ts";
+import { MAX_BUNDLE_BYTES, parseTrustBundleSteps, type TrustBundle } from "../trust-bundle.ts";
 import type { BundleSink } from "../trust-bundles.ts";
 import { describeBundleFault, describeLastGood } from "./bundle-problem.ts";
 import type { RunningSource, SourcePorts } from "./running-source.ts";
@@ -30,23 +32,23 @@ export function startBundleFile(
   let isClosed = false;
   /** What is in the store is what is in the file. */
   let isGood = false;
-  let hasGood = false;
+  let lastGood: TrustBundle | undefined;
   let loading = Promise.resolve();
   let cancelConfirm = (): void => {};
 
   async function load(mayWait: boolean): Promise<void> {
-    const loaded = await loadBundle(path, trustDomain, clock.unixMs());
+    const loaded = await loadBundle({ path, trustDomain }, lastGood, clock);
     if (isClosed) return;
     if (loaded.ok) {
       isGood = sink.replace(loaded.bundle) !== "rollback";
-      hasGood = true;
+      lastGood = loaded.bundle;
       return;
     }
     isGood = false;
     if (mayWait && loaded.isBeingWritten) return;
     sink.failed(
       trustDomain,
-      `svidgate.identity.trust_domains.${trustDomain}.bundle: \`${path}\`: ${loaded.why}: ${describeLastGood(hasGood)}`,
+      `svidgate.identity.trust_domains.${trustDomain}.bundle: \`${path}\`: ${loaded.why}: ${describeLastGood(lastGood !== undefined)}`,
     );
   }
 
@@ -87,7 +89,11 @@ type Loaded =
   /** Of a file that is being written, the watcher is sure to tell once more. */
   | { readonly ok: false; readonly why: string; readonly isBeingWritten: boolean };
 
-async function loadBundle(path: string, trustDomain: string, nowUnixMs: number): Promise<Loaded> {
+async function loadBundle(
+  { path, trustDomain }: BundleFileOptions,
+  previous: TrustBundle | undefined,
+  clock: Clock,
+): Promise<Loaded> {
   for (let reads = 1; ; reads++) {
     const read = await readBounded(path, MAX_BUNDLE_BYTES);
     if (!read.ok) {
@@ -96,9 +102,9 @@ async function loadBundle(path: string, trustDomain: string, nowUnixMs: number):
       return { ok: false, why: read.detail ?? read.code, isBeingWritten };
     }
     const { bytes, facts } = read.value;
-    const parsed = parseTrustBundle(bytes, { trustDomain });
+    const parsed = await inSlices(parseTrustBundleSteps(bytes, { trustDomain, previous }), clock);
     if (parsed.ok) return { ok: true, bundle: parsed.value };
-    const sinceWrittenMs = Math.abs(nowUnixMs - Number(facts.mtimeNs / 1_000_000n));
+    const sinceWrittenMs = Math.abs(clock.unixMs() - Number(facts.mtimeNs / 1_000_000n));
     return { ok: false, why: describeBundleFault(parsed), isBeingWritten: sinceWrittenMs < FRESH_MS };
   }
 }

@@ -1,27 +1,26 @@
 // One trust domain's bundle from a bundle endpoint: asked at its refresh hint, for as long as svidgate runs.
 // SPEC: SPIFFE Federation §5.1 (URL, profile and trust domain are configured, none follows from another), §5.2.2.4 (an
 // https_spiffe endpoint is verified with the newest bundle of its trust domain, at first with a configured one), §6.2 (after a
-// failure the next poll is the next attempt). Nothing is kept over a restart: the configured first bundle has to be of use then.
+// failure the next poll is the next attempt). With a state folder, the last good document holds over a restart until the endpoint
+// answers (kept-bundle.ts); without one, the configured first bundle has to be of use then.
 
-import { createHash, X509Certificate } from "node:crypto";
-import { decodePem } from "../certificate.ts";
-import { parseSpiffeId } from "../spiffe-id.ts";
-import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../trust-bundle.ts";
-import type { BundleSink, HeldBundle, TrustBundleSource } from "../trust-bundles.ts";
+import { hash } from "node:crypto";
+import { inSlices } from "../../base/steps.ts";
+import { parseTrustBundleSteps, type TrustBundle } from "../trust-bundle.ts";
+import type { BundleSink, TrustBundleSource } from "../trust-bundles.ts";
 import { describeBundleFault, describeLastGood } from "./bundle-problem.ts";
-import type { ServerProof } from "./endpoint-connection.ts";
+import { type EndpointProfile, loadBootstrapSha256, loadProof } from "./endpoint-proof.ts";
 import { getBundleDocument } from "./endpoint-request.ts";
+import { openKeptBundle } from "./kept-bundle.ts";
 import type { RunningSource, SourcePorts } from "./running-source.ts";
-import { readBounded } from "./watched-file.ts";
 
 /** Where a bundle is served, and who must serve it. */
 export interface BundleEndpointOptions {
   readonly trustDomain: string;
   readonly url: string;
-  readonly profile: /** `caFile`: PEM roots, read at each attempt; without it, the roots of Node and the system. */
-    | { readonly name: "https_web"; readonly caFile?: string | undefined }
-    /** `bootstrapFile`: a bundle of the endpoint ID's trust domain, for as long as the store has none. */
-    | { readonly name: "https_spiffe"; readonly endpointSpiffeId: string; readonly bootstrapFile?: string | undefined };
+  readonly profile: EndpointProfile;
+  /** Where the last good document outlives a restart; without it, nowhere. */
+  readonly stateDir?: string | undefined;
   /** Of one attempt with all its redirects; 30 s unless given. */
   readonly timeoutMs?: number;
 }
@@ -30,6 +29,8 @@ export interface BundleEndpointOptions {
 export interface BundleEndpointPorts extends SourcePorts {
   readonly bundles: TrustBundleSource;
   readonly random?: () => number;
+  /** A sentence when the document cannot be kept over a restart; once until it changes or ends. */
+  readonly onKeepProblem?: (problem: string) => void;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -38,10 +39,9 @@ const DEFAULT_POLL_MS = 300_000;
 const MIN_POLL_MS = 60_000;
 /** A longer hint would let a withdrawn key live on here for that long. */
 const MAX_POLL_MS = 3_600_000;
-/** While there is no bundle at all, nothing of the trust domain is accepted: ask more often. */
+/** Until the first answer, nothing of the trust domain is accepted, or only by what was known before a restart: ask more often. */
 const FIRST_RETRY_MS = 5_000;
 const JITTER = 0.1;
-const MAX_CA_BYTES = 4 * 1024 * 1024;
 
 /** Asks at once, then again and again until it is closed. */
 export function startBundleEndpoint(
@@ -49,7 +49,7 @@ export function startBundleEndpoint(
   sink: BundleSink,
   ports: BundleEndpointPorts,
 ): RunningSource {
-  const { trustDomain } = options;
+  const { trustDomain, url, profile, stateDir } = options;
   const { clock, timers, random = Math.random } = ports;
   let isClosed = false;
   let attempt: Promise<void> | undefined;
@@ -57,37 +57,79 @@ export function startBundleEndpoint(
   let controller = new AbortController();
   let pollMs = DEFAULT_POLL_MS;
   let failures = 0;
+  let hasAnswered = false;
   let lastRead: { readonly digest: string; readonly bundle: TrustBundle } | undefined;
+  const file = stateDir === undefined ? undefined : openKeptBundle(stateDir, trustDomain, toWords(url, profile));
+  let bootstrapSha256: string | undefined;
+  let keeping = Promise.resolve();
+  let keepProblem: string | undefined;
+
+  async function restore(): Promise<void> {
+    if (file === undefined) return;
+    bootstrapSha256 = await loadBootstrapSha256(profile);
+    const loaded = await file.load(clock.unixMs(), bootstrapSha256);
+    if (!loaded.ok && loaded.code === "none") return;
+    const bundle: Fetched<TrustBundle> = loaded.ok
+      ? await read(loaded.value.document)
+      : { ok: false, detail: loaded.detail ?? loaded.code };
+    if (isClosed) return;
+    if (!loaded.ok || !bundle.ok) {
+      const why = bundle.ok ? "" : bundle.detail;
+      return sink.failed(trustDomain, `svidgate.state_dir: ${why}: ${describeLastGood(false)}`);
+    }
+    bootstrapSha256 = loaded.value.bootstrapSha256;
+    sink.replace(bundle.value, Math.min(loaded.value.lastSuccessUnixMs, clock.unixMs()));
+  }
+
+  function keep(document: Buffer): void {
+    if (file === undefined) return;
+    const saved = file.save({ document, lastSuccessUnixMs: clock.unixMs(), bootstrapSha256 });
+    keeping = saved.then((problem) => {
+      if (problem !== undefined && problem !== keepProblem) ports.onKeepProblem?.(problem);
+      keepProblem = problem;
+    });
+  }
 
   async function fetchOnce(): Promise<void> {
     controller = new AbortController();
     const cancelTimeout = timers.after(options.timeoutMs ?? TIMEOUT_MS, () => controller.abort());
-    const attempted = { nowUnixMs: clock.unixMs(), bundles: ports.bundles, cancelled: controller.signal };
-    const fetched = await fetchDocument(options, attempted).then(
-      (document) => (document.ok ? read(document.value) : document),
-      toFault,
-    );
+    const fetched = await fetchBundle(controller.signal).catch(toFault);
     cancelTimeout();
     if (isClosed) return;
     if (fetched.ok) {
-      const { refreshHintSeconds } = fetched.value;
-      const hintMs = refreshHintSeconds === undefined ? DEFAULT_POLL_MS : refreshHintSeconds * 1_000;
+      const { bundle, document } = fetched.value;
+      const hintMs = bundle.refreshHintSeconds === undefined ? DEFAULT_POLL_MS : bundle.refreshHintSeconds * 1_000;
       pollMs = Math.min(MAX_POLL_MS, Math.max(MIN_POLL_MS, hintMs));
       failures = 0;
-      sink.replace(fetched.value);
+      hasAnswered = true;
+      const update = sink.replace(bundle);
+      if (update === "taken" || update === "unchanged") keep(document);
     } else {
       failures += 1;
-      const name = `svidgate.identity.trust_domains.${trustDomain}.bundle: \`${withoutQuery(options.url)}\``;
+      const name = `svidgate.identity.trust_domains.${trustDomain}.bundle: \`${withoutQuery(url)}\``;
       sink.failed(trustDomain, `${name}: ${fetched.detail}: ${describeLastGood(hasBundle())}`);
     }
     cancelPoll = timers.after(Math.round(nextPollMs() * (1 + JITTER * random())), () => void ask());
   }
 
+  async function fetchBundle(cancelled: AbortSignal): Promise<Fetched<{ bundle: TrustBundle; document: Buffer }>> {
+    const nowUnixMs = clock.unixMs();
+    const loaded = await loadProof(profile, ports.bundles, nowUnixMs);
+    if (!loaded.ok) return loaded;
+    const got = await getBundleDocument({ url, proof: loaded.proof, nowUnixMs, cancelled });
+    if (!got.ok) return { ok: false, detail: got.detail ?? got.code };
+    const bundle = await read(got.value);
+    if (!bundle.ok) return bundle;
+    bootstrapSha256 = loaded.bootstrapSha256 ?? bootstrapSha256;
+    return { ok: true, value: { bundle: bundle.value, document: got.value } };
+  }
+
   /** PERF: most polls bring the same document again, and reading it costs milliseconds for each certificate. */
-  function read(document: Buffer): Fetched<TrustBundle> {
-    const digest = createHash("sha256").update(document).digest("hex");
+  async function read(document: Buffer): Promise<Fetched<TrustBundle>> {
+    const digest = hash("sha256", document);
     if (lastRead?.digest === digest) return { ok: true, value: lastRead.bundle };
-    const parsed = parseTrustBundle(document, { trustDomain, format: "jwks" });
+    const known = { trustDomain, format: "jwks", previous: lastRead?.bundle } as const;
+    const parsed = await inSlices(parseTrustBundleSteps(document, known), clock);
     if (!parsed.ok) return { ok: false, detail: describeBundleFault(parsed) };
     lastRead = { digest, bundle: parsed.value };
     return parsed;
@@ -96,7 +138,7 @@ export function startBundleEndpoint(
   const hasBundle = (): boolean => ports.bundles.find(trustDomain) !== undefined;
 
   function nextPollMs(): number {
-    if (failures === 0 || hasBundle()) return pollMs;
+    if (failures === 0 || hasAnswered) return pollMs;
     return Math.min(MIN_POLL_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
   }
 
@@ -110,9 +152,11 @@ export function startBundleEndpoint(
     return attempt;
   }
 
+  const restored = restore().catch((error) => sink.failed(trustDomain, toFault(error).detail));
+  const askAndKeep = (): Promise<void> => restored.then(ask).then(() => keeping);
   return {
-    ready: ask(),
-    reload: ask,
+    ready: askAndKeep(),
+    reload: askAndKeep,
     close: () => {
       isClosed = true;
       cancelPoll();
@@ -121,70 +165,17 @@ export function startBundleEndpoint(
   };
 }
 
-/** What one attempt needs. */
-interface Attempt {
-  readonly nowUnixMs: number;
-  readonly bundles: TrustBundleSource;
-  readonly cancelled: AbortSignal;
-}
+/** Everything configured that says who is asked. Not the roots of the web: they are read anew at each attempt. */
+const toWords = (url: string, profile: EndpointProfile): readonly string[] =>
+  profile.name === "https_web" ? [url, profile.name] : [url, profile.name, profile.endpointSpiffeId];
 
 type Fetched<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly detail: string };
 
 /** Nothing that goes wrong on the way may end the polling. */
-const toFault = (error: unknown): Fetched<never> => ({
+const toFault = (error: unknown): { readonly ok: false; readonly detail: string } => ({
   ok: false,
   detail: `a fault of svidgate's own: ${String(error)}`,
 });
-
-async function fetchDocument({ url, profile }: BundleEndpointOptions, attempt: Attempt): Promise<Fetched<Buffer>> {
-  const proof = profile.name === "https_web" ? await toWebProof(profile.caFile) : await toSpiffeProof(profile, attempt);
-  if (typeof proof === "string") return { ok: false, detail: proof };
-  const got = await getBundleDocument({ url, proof, ...attempt });
-  return got.ok ? got : { ok: false, detail: got.detail ?? got.code };
-}
-
-async function toWebProof(caFile: string | undefined): Promise<ServerProof | string> {
-  if (caFile === undefined) return { profile: "https_web", caPem: undefined };
-  const read = await readBounded(caFile, MAX_CA_BYTES);
-  if (!read.ok) return `\`bundle_ca\` \`${caFile}\`: ${read.detail ?? read.code}`;
-  const caPem = read.value.bytes.toString("latin1");
-  // SECURITY: Node takes an empty `ca` for none given, and would then trust every public authority.
-  const parsed = decodePem(caPem);
-  return parsed.ok && parsed.value.every(isCertificate)
-    ? { profile: "https_web", caPem }
-    : `\`bundle_ca\` \`${caFile}\`: it holds what is no certificate: list root certificates in PEM`;
-}
-
-/** OpenSSL leaves out what it cannot read without a word. */
-function isCertificate(der: Uint8Array): boolean {
-  try {
-    return new X509Certificate(der).raw.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-async function toSpiffeProof(
-  { endpointSpiffeId, bootstrapFile }: Extract<BundleEndpointOptions["profile"], { name: "https_spiffe" }>,
-  { bundles, nowUnixMs }: Attempt,
-): Promise<ServerProof | string> {
-  const id = parseSpiffeId(endpointSpiffeId);
-  if (!id.ok) return `\`bundle_endpoint_spiffe_id\` is no SPIFFE ID (${id.code})`;
-  const { trustDomain } = id.value;
-  if (bootstrapFile === undefined || bundles.find(trustDomain) !== undefined) {
-    return { profile: "https_spiffe", id: id.value, bundles };
-  }
-  const read = await readBounded(bootstrapFile, MAX_BUNDLE_BYTES);
-  if (!read.ok) return `\`bundle_bootstrap\` \`${bootstrapFile}\`: ${read.detail ?? read.code}`;
-  const parsed = parseTrustBundle(read.value.bytes, { trustDomain });
-  if (!parsed.ok) return `\`bundle_bootstrap\` \`${bootstrapFile}\`: ${describeBundleFault(parsed)}`;
-  const first: HeldBundle = { bundle: parsed.value, generation: 0, source: "file", lastSuccessUnixMs: nowUnixMs };
-  // The store goes first even here: another source may have filled it meanwhile.
-  const withFirst: TrustBundleSource = {
-    find: (name) => bundles.find(name) ?? (name === trustDomain ? first : undefined),
-  };
-  return { profile: "https_spiffe", id: id.value, bundles: withFirst };
-}
 
 /** A query may hold what is not for logs. */
 const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, "");

@@ -162,6 +162,9 @@ export type ReadFileCode = "missing" | "not_a_file" | "too_large" | "changing" |
 export interface ReadFile {
   readonly bytes: Buffer;
   readonly facts: FileFacts;
+  /** Permissions and owner, as of `stat`. */
+  readonly mode: number;
+  readonly uid: number;
 }
 
 /** Reads a regular file of at most `maxBytes`, never waiting for a pipe's other end, and never more than the bound into memory. */
@@ -182,7 +185,8 @@ export async function readBounded(path: string, maxBytes: number): Promise<Resul
       if (BigInt(length) !== before.size || !isSameFile(toFacts(before), facts)) {
         return fail("changing", "was written while it was read");
       }
-      return ok({ bytes: buffer.subarray(0, length), facts });
+      const [mode, uid] = [Number(before.mode), Number(before.uid)];
+      return ok({ bytes: buffer.subarray(0, length), facts, mode, uid });
     } finally {
       await file.close();
     }

@@ -8,7 +8,7 @@ import type { Certificate } from "../certificate.ts";
 import { parseSpiffeId } from "../spiffe-id.ts";
 import { type JwtAuthority, parseTrustBundle } from "../trust-bundle.ts";
 import type { BundleSink } from "../trust-bundles.ts";
-import { toX509Authorities } from "../x509-authorities.ts";
+import { toKnownAuthorities, toX509Authorities } from "../x509-authorities.ts";
 import { describeBundleFault, describeLastGood } from "./bundle-problem.ts";
 import { parseJwtBundles, parseX509Bundles, splitCertificates } from "./workload-messages.ts";
 
@@ -97,7 +97,7 @@ export function createWorkloadBundles(sink: BundleSink): WorkloadBundles {
       tellLive(name, known);
       return undefined;
     }
-    const read = half === "x509" ? readCertificates(value) : readKeys(name, value);
+    const read = half === "x509" ? readCertificates(value, held?.authorities ?? NONE) : readKeys(name, value);
     if (typeof read === "string") {
       if (known !== undefined && held !== undefined) {
         held.isCurrent = false;
@@ -152,10 +152,10 @@ export function createWorkloadBundles(sink: BundleSink): WorkloadBundles {
 }
 
 /** No bytes at all are no authorities, as the whole state; bytes without a usable authority are a fault, not a revocation. */
-function readCertificates(value: Uint8Array): Authorities | string {
+function readCertificates(value: Uint8Array, { x509 }: Authorities): Authorities | string {
   const split = splitCertificates(value);
   if (!split.ok) return split.detail ?? "the certificates are not DER, one after the other";
-  const { authorities, ignored } = toX509Authorities(split.value);
+  const { authorities, ignored } = toX509Authorities(split.value, toKnownAuthorities(x509));
   if (split.value.length > 0 && authorities.length === 0) return `no certificate that may sign: ${ignored[0] ?? ""}`;
   return { ...NONE, x509: authorities, ignored };
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
-import { MAX_BUNDLE_BYTES, parseTrustBundle, type TrustBundle } from "../../../src/identity/trust-bundle.ts";
+import {
+  MAX_BUNDLE_BYTES,
+  parseTrustBundle,
+  parseTrustBundleSteps,
+  type TrustBundle,
+} from "../../../src/identity/trust-bundle.ts";
 import { bundleText, type Entry, ecKey, jwtEntry, x509Entry } from "../../support/bundle-documents.ts";
 import { createTestAuthority } from "../../support/ca.ts";
 import { createKeys, issueAuthority } from "../../support/signed-certificate.ts";
@@ -51,6 +56,35 @@ describe("parseTrustBundle", () => {
     assert.equal(read.sequence, 2n);
     assert.equal(read.refreshHintSeconds, 300);
     assert.deepEqual(read.ignored, []);
+  });
+
+  it("reads again only what the bundle before did not hold, in either form, and nothing of it stays on", () => {
+    const previous = bundle(bundleText([x509Entry(authority.certificatePem), jwtEntry("key-1", jwtKey)]));
+    const [known] = previous.x509Authorities;
+    const next = bundle(bundleText([x509Entry(other.certificatePem), x509Entry(authority.certificatePem)]), {
+      previous,
+    });
+    assert.equal(next.x509Authorities.length, 2);
+    assert.equal(next.x509Authorities[1], known, "the very same object");
+    assert.equal(next.jwtAuthorities.size, 0);
+    assert.equal(bundle(authority.certificatePem, { previous }).x509Authorities[0], known);
+    assert.deepEqual(bundle(bundleText([]), { previous }).x509Authorities, []);
+    const swapped = x509Entry(
+      authority.certificatePem,
+      new X509Certificate(other.certificatePem).publicKey.export({ format: "jwk" }),
+    );
+    assert.match(
+      bundle(bundleText([swapped]), { previous }).ignored.join(),
+      /is of another key/,
+      "its entry is read anew",
+    );
+  });
+
+  it("pauses after each key", () => {
+    const steps = parseTrustBundleSteps(good, { trustDomain: "example.org" });
+    let pauses = 0;
+    while (!steps.next().done) pauses++;
+    assert.equal(pauses, 3);
   });
 
   it("reads the same from bytes", () => {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { toX509Authorities } from "../../../src/identity/x509-authorities.ts";
+import {
+  toKnownAuthorities,
+  toX509Authorities,
+  toX509AuthoritiesSteps,
+} from "../../../src/identity/x509-authorities.ts";
 import { createKeys, issueAuthority, issueCertificate } from "../../support/signed-certificate.ts";
 
 const root = issueAuthority(undefined, { subject: "root" });
@@ -42,4 +46,21 @@ it("leaves out what may not sign or cannot be read, with the place and the reaso
 
 it("gives nothing for nothing", () => {
   assert.deepEqual(toX509Authorities([]), { authorities: [], ignored: [] });
+});
+
+it("reads what it knows no second time, and takes nothing else from what it knows", () => {
+  const first = toX509Authorities([root.der, below.der]);
+  const again = toX509Authorities([Buffer.from(below.der), leaf.der], toKnownAuthorities(first.authorities));
+  assert.equal(again.authorities.length, 1);
+  assert.equal(again.authorities[0], first.authorities[1], "the very same object");
+  assert.equal(again.ignored.length, 1);
+});
+
+it("pauses after each certificate, readable or not", () => {
+  const steps = toX509AuthoritiesSteps([root.der, Buffer.from("x"), below.der], new Map());
+  let pauses = 0;
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) pauses++;
+  assert.equal(pauses, 3);
+  assert.deepEqual([step.value.authorities.length, step.value.ignored.length], [2, 1]);
 });

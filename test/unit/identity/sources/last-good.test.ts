@@ -40,4 +40,20 @@ describe("openLastGood", () => {
     writeFileSync(join(folder, "file"), "");
     await assert.rejects(openLastGood(join(folder, "file", "x"), "deny-list").save(Buffer.from("x")));
   });
+
+  it("writes one after the other, whoever asks", async () => {
+    const texts = Array.from({ length: 8 }, (_, at) => String(at).repeat(100_000));
+    await Promise.all(texts.map((text) => openLastGood(folder, "deny-list").save(Buffer.from(text))));
+    assert.equal((await openLastGood(folder, "deny-list").load(1_000_000))?.toString(), texts.at(-1));
+    assert.deepEqual(readdirSync(folder), ["deny-list.last-good"]);
+  });
+
+  it("goes on after a write that failed", async () => {
+    writeFileSync(join(folder, "file"), "");
+    const kept = openLastGood(join(folder, "file"), "deny-list");
+    await assert.rejects(kept.save(Buffer.from("x")));
+    rmSync(join(folder, "file"));
+    await kept.save(Buffer.from("y"));
+    assert.equal((await kept.load(1))?.toString(), "y");
+  });
 });
