@@ -4,7 +4,7 @@
 
 import type { IdentityCode } from "./codes.ts";
 import { certificateFacts, certificateSubject, tokenFacts, tokenSubject } from "./credential-facts.ts";
-import { checkCredential, DEFAULT_RULES, type TrustDomainRules } from "./credential-rules.ts";
+import { checkCredential, DEFAULT_RULES, isReserved, type TrustDomainRules } from "./credential-rules.ts";
 import type { Identity } from "./identity.ts";
 import {
   type BundleView,
@@ -16,6 +16,7 @@ import {
 } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
+import type { TokenOutcome } from "./known-tokens.ts";
 import { findRequestToken } from "./request-token.ts";
 import type { RequestCredentials, Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
 import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
@@ -27,12 +28,21 @@ const ALWAYS_REFUSED: ReadonlySet<IdentityCode> = new Set(["revoked", "overloade
 export function createResolver(parts: ResolverParts): Resolve {
   const { trust } = parts;
 
+  /** `peer` is the verified certificate of the connection, where what is refused came along with one. */
   const refuse = (
-    { sourcePrincipal }: Asked,
+    asked: Asked,
     source: Identity["source"],
     code: IdentityCode,
     detail?: string,
+    peer?: VerifiedCertificate,
   ): Resolution => {
+    const { sourcePrincipal } = asked;
+    if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) {
+      // SECURITY: or whoever is revoked would reach the policy by adding a credential that is invalid in another way.
+      const revoked = revocationOfPeer(asked, peer);
+      if (revoked !== undefined)
+        return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", revoked);
+    }
     const identity: Identity = {
       json: toUnprovenJson(code, sourcePrincipal),
       verifiedBy: "none",
@@ -44,14 +54,27 @@ export function createResolver(parts: ResolverParts): Resolve {
     return { identity, refusal: { code, detail: detail ?? code } };
   };
 
+  /** Why the other end of the connection is revoked, if it is: by its certificate, or else by the name that Envoy has for it. */
+  const revocationOfPeer = (
+    { sourcePrincipal, nowUnixMs }: Asked,
+    peer: VerifiedCertificate | undefined,
+  ): string | undefined => {
+    const list = parts.denyList();
+    if (list === undefined) return undefined;
+    if (peer !== undefined) return list.find(certificateSubject(peer), nowUnixMs)?.reason;
+    const id = workloadOf(sourcePrincipal);
+    // A name does not tell when its certificate was issued, which counts as before anything.
+    return id && list.find({ spiffeId: id, issuedUnixMs: Number.NEGATIVE_INFINITY }, nowUnixMs)?.reason;
+  };
+
   /** A caller of whom nothing was proven: Envoy's word, or nobody. */
   const unproven = (asked: Asked): Resolution => {
-    const { sourcePrincipal, nowUnixMs } = asked;
-    const id = sourcePrincipal === "" ? undefined : parseSpiffeId(sourcePrincipal);
-    if (id?.ok && isWorkloadId(id.value)) {
-      const denied = parts.denyList()?.find({ spiffeId: id.value, issuedUnixMs: nowUnixMs }, nowUnixMs);
-      if (denied !== undefined) return refuse(asked, "principal", "revoked", denied.reason);
-      if (parts.trustEnvoyPrincipal) return promoted(asked.request, id.value);
+    const { sourcePrincipal } = asked;
+    const revoked = revocationOfPeer(asked, undefined);
+    if (revoked !== undefined) return refuse(asked, "principal", "revoked", revoked);
+    const id = parts.trustEnvoyPrincipal ? workloadOf(sourcePrincipal) : undefined;
+    if (id !== undefined) {
+      return isReserved(id) ? refuse(asked, "principal", "spiffe_id_reserved") : promoted(asked.request, id);
     }
     return {
       identity: {
@@ -128,28 +151,10 @@ export function createResolver(parts: ResolverParts): Resolve {
     if (forwarded?.uris.some((uri) => uri !== id)) {
       return { ok: false, code: "xfcc_mismatch", detail: "certificate and x-forwarded-client-cert name two callers" };
     }
-    const state = bundles.state(certificate.spiffeId.trustDomain, nowUnixMs);
-    const checked = checkCredential(
-      certificate.spiffeId,
-      certificate,
-      rulesOf(certificate.spiffeId),
-      state,
-      nowUnixMs,
-      true,
-    );
+    const { spiffeId } = certificate;
+    const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
+    const checked = checkCredential(spiffeId, certificate, rulesOf(spiffeId), state, nowUnixMs, true);
     return checked.ok ? { ok: true, certificate } : checked;
-  };
-
-  /** Why one of the two is revoked, if it is. */
-  const revocationOf = (
-    peer: VerifiedCertificate | undefined,
-    token: JwtSvid | undefined,
-    nowUnixMs: number,
-  ): string | undefined => {
-    const list = parts.denyList();
-    if (list === undefined) return undefined;
-    const denied = peer === undefined ? undefined : list.find(certificateSubject(peer), nowUnixMs);
-    return (denied ?? (token === undefined ? undefined : list.find(tokenSubject(token), nowUnixMs)))?.reason;
   };
 
   /** Everything is verified: do the credentials agree, is none of them revoked, and who speaks? */
@@ -160,16 +165,18 @@ export function createResolver(parts: ResolverParts): Resolve {
       const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
       const dates = { notBeforeUnixMs: issuedAt(token), notAfterUnixMs: expiresUnixMs };
       const checked = checkCredential(spiffeId, dates, rulesOf(spiffeId), state, nowUnixMs, false);
-      if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail);
+      if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail, peer);
     }
     const forwards = token !== undefined && peer !== undefined && peer.spiffeId.id !== token.spiffeId.id;
     const disagreement = token === undefined ? undefined : disagreementOf(asked, peer, token, forwards);
-    if (disagreement !== undefined) return refuse(asked, "token", ...disagreement);
-    const revoked = revocationOf(peer, token, nowUnixMs);
-    if (revoked !== undefined) return refuse(asked, peer === undefined ? "token" : "certificate", "revoked", revoked);
-
+    if (disagreement !== undefined) return refuse(asked, "token", ...disagreement, peer);
     const speaker = speakerOf(peer, token, forwards);
     if (speaker === undefined) return unproven(asked);
+    const revoked =
+      revocationOfPeer(asked, peer) ??
+      (token === undefined ? undefined : parts.denyList()?.find(tokenSubject(token), nowUnixMs)?.reason);
+    if (revoked !== undefined) return refuse(asked, peer === undefined ? "token" : "certificate", "revoked", revoked);
+
     const id = speaker.kind === "certificate" ? speaker.certificate.spiffeId : speaker.token.spiffeId;
     const view = viewOf(id.trustDomain, nowUnixMs);
     const caller: ProvenCaller = {
@@ -197,6 +204,9 @@ export function createResolver(parts: ResolverParts): Resolve {
       },
     };
   };
+
+  const isInForce = ({ spiffeId, bundleGeneration }: JwtSvid): boolean =>
+    bundles.find(spiffeId.trustDomain)?.generation === bundleGeneration;
 
   const disagreementOf = (
     { sourcePrincipal }: Asked,
@@ -226,18 +236,33 @@ export function createResolver(parts: ResolverParts): Resolve {
     if (tokens === undefined) return conclude(asked, certificate, undefined);
     const found = findRequestToken(request, tokens.places);
     if (found.kind === "none") return conclude(asked, certificate, undefined);
-    if (found.kind === "invalid") return refuse(asked, "token", `jwt_${found.code}`);
-    const verified = tokens.known.verify(found.token, nowUnixMs);
-    const finish = (outcome: Awaited<typeof verified>): Resolution => {
+    if (found.kind === "invalid") return refuse(asked, "token", `jwt_${found.code}`, undefined, certificate);
+    const finish = (outcome: TokenOutcome, peer = certificate): Resolution => {
       if (!outcome.ok) {
         const { code, detail } = outcome;
-        return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail);
+        return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, peer);
       }
-      const resolution = conclude(asked, certificate, outcome.value);
+      const resolution = conclude(asked, peer, outcome.value);
       return tokens.strip && found.header !== undefined ? { ...resolution, headerToRemove: found.header } : resolution;
     };
-    return verified instanceof Promise ? verified.then(finish) : finish(verified);
+    const verified = tokens.known.verify(found.token, nowUnixMs);
+    if (!(verified instanceof Promise)) return finish(verified);
+    // SECURITY: what was in force when the signature check began may be so no longer; each bundle is asked for again.
+    const finishLater = (outcome: TokenOutcome): Resolution | Promise<Resolution> => {
+      const peerNow = verifyPeer(asked);
+      if (!peerNow.ok) return refuse(asked, "certificate", peerNow.code, peerNow.detail);
+      if (!outcome.ok || isInForce(outcome.value)) return finish(outcome, peerNow.certificate);
+      const again = tokens.known.verify(found.token, nowUnixMs);
+      return again instanceof Promise ? again.then(finishLater) : finish(again, peerNow.certificate);
+    };
+    return verified.then(finishLater);
   };
+}
+
+/** The ID in Envoy's word for the peer, if it is a workload's. */
+function workloadOf(sourcePrincipal: string): SpiffeId | undefined {
+  const id = sourcePrincipal === "" ? undefined : parseSpiffeId(sourcePrincipal);
+  return id?.ok && isWorkloadId(id.value) ? id.value : undefined;
 }
 
 /** One question. PERF: a request reads its bytes again for each look at a field, 0.2 µs for this one. */

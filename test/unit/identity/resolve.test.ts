@@ -176,6 +176,24 @@ const REFUSED: readonly (readonly [string, IdentityCode, Partial<RequestCredenti
     { ...denying({ spiffe_id: GATEWAY }), trust: { gateways: new Set([GATEWAY]) } },
   ],
   ["a denied name in Envoy's word alone", "revoked", { sourcePrincipal: API }, denying({ spiffe_id: API })],
+  [
+    "a denied name in Envoy's word, of which nobody knows when it was issued",
+    "revoked",
+    { sourcePrincipal: API },
+    { ...denying({ spiffe_id: API, not_before: "2025-12-01T00:00:00Z" }), trustEnvoyPrincipal: true },
+  ],
+  [
+    "a denied gateway that only Envoy names, whatever token it brings",
+    "revoked",
+    { ...bearer(token), sourcePrincipal: GATEWAY },
+    { ...denying({ spiffe_id: GATEWAY }), trust: { gateways: new Set([GATEWAY]) } },
+  ],
+  [
+    "SPIRE's own agent in Envoy's word",
+    "spiffe_id_reserved",
+    { sourcePrincipal: "spiffe://td1.test/spire/agent/x" },
+    { trustEnvoyPrincipal: true },
+  ],
   ["a denied issuer of the whole trust domain", "revoked", over(api), denying({ trust_domain: "td1.test" })],
   [
     "a header that names another workload than the certificate",
@@ -212,6 +230,65 @@ for (const [what, code, request, options] of REFUSED) {
     assert.equal((JSON.parse(identity.json) as Record<string, unknown>)["error"], code);
   });
 }
+
+it("with on_invalid: policy, refuses a revoked peer whatever invalid credential it adds", async () => {
+  const spoilt = `${token.slice(0, -4)}AAAA`;
+  const added: readonly Partial<RequestCredentials>[] = [
+    bearer(spoilt),
+    bearer(world.token(td1, "/a", { aud: "spiffe://td1.test/other" })),
+    bearer(world.token(td1, "/somebody/else")),
+    bearer(`${token}, Bearer ${token}`),
+    { sourcePrincipal: API, ...bearer(spoilt) },
+  ];
+  for (const more of added) {
+    for (const peer of [over(api), { sourcePrincipal: API }]) {
+      const request = { ...peer, ...more };
+      const options = { ...denying({ spiffe_id: API }), onInvalid: "policy" } as const;
+      assert.equal((await world.resolve(request, options)).refusal?.code, "revoked");
+    }
+    const ofThat = { ...denying({ fingerprint_sha256: sha(api) }), onInvalid: "policy" } as const;
+    assert.equal((await world.resolve({ ...over(api), ...more }, ofThat)).refusal?.code, "revoked");
+  }
+  const mismatch = { ...over(api), sourcePrincipal: another };
+  const options = { ...denying({ spiffe_id: another }), onInvalid: "policy" } as const;
+  assert.equal((await world.resolve(mismatch, options)).refusal?.code, "revoked");
+});
+
+it("takes no token by keys that were withdrawn while its signature was checked, nor its peer by such an authority", async () => {
+  const here = createTrustWorld();
+  const svid = here.svid(here.td2, "/a");
+  const cases = [
+    { revoked: here.td1, request: bearer(here.token(here.td1, "/a")), code: "jwt_no_bundle" },
+    {
+      revoked: here.td2,
+      request: { ...over(svid), ...bearer(here.token(here.td1, "/b")) },
+      code: "x509_no_bundle",
+      trust: { gateways: new Set(["spiffe://td2.test/a"]) },
+    },
+  ];
+  for (const { revoked, request, code, ...options } of cases) {
+    const first = here.resolve(request, options);
+    assert.ok(first instanceof Promise);
+    here.revokeAll(revoked);
+    assert.equal((await first).refusal?.code, code);
+    here.trust(revoked);
+    const second = here.resolve(request, options);
+    here.revokeAll(revoked);
+    here.trust(revoked);
+    assert.equal((await second).refusal, undefined, "the same keys are back");
+  }
+});
+
+it("gives a token the grace of clock_skew at its end, and none where min_remaining is asked for", async () => {
+  const here = createTrustWorld();
+  const late = bearer(here.token(here.td1, "/late"));
+  here.clock.advanceMs(4 * 60_000 + 1_000);
+  assert.equal((await here.resolve(late)).refusal, undefined);
+  const rules = { trust: { rulesOf: () => ({ maxLifetimeMs: undefined, minRemainingMs: 1 }) } };
+  assert.equal((await here.resolve(late, rules)).refusal?.code, "credential_expiring");
+  here.clock.advanceMs(29_000);
+  assert.equal((await here.resolve(late)).refusal?.code, "jwt_expired");
+});
 
 it("refuses with `bundle_stale` once the bundle's source has been silent for too long", () => {
   const here = createTrustWorld(60_000);
