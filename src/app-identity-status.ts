@@ -1,6 +1,7 @@
 // `identity` of `GET /status`: what callers are verified against and how fresh that is. Nothing of callers, no keys.
 
 import type { RunningIdentity } from "./app-identity.ts";
+import type { KnownTokensStats } from "./identity/known-tokens.ts";
 
 /** The section; `trust_domains` is empty where nothing is verified. */
 export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): unknown {
@@ -28,9 +29,14 @@ export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): 
     workload_api: workloadApi === undefined ? null : toWorkloadApiStatus(workloadApi.status()),
     jwt_svid: tokens === undefined ? null : { audiences: settings.jwtAudiences, forward: settings.jwtForward },
     deny_list: denyList === undefined ? null : toDenyListStatus(denyList.status()),
-    caches: { certificates: certificates?.stats() ?? null, tokens: tokens?.stats() ?? null },
+    caches: {
+      certificates: certificates?.stats() ?? null,
+      tokens: tokens === undefined ? null : toTokenStats(tokens.stats()),
+    },
   };
 }
+
+const toTokenStats = ({ inFlight, ...stats }: KnownTokensStats): unknown => ({ ...stats, in_flight: inFlight });
 
 type WorkloadApiStatus = ReturnType<NonNullable<RunningIdentity["workloadApi"]>["status"]>;
 type DenyListStatus = ReturnType<NonNullable<RunningIdentity["denyList"]>["status"]>;

@@ -38,8 +38,6 @@ export interface KnownCertificates {
   ): Result<VerifiedCertificate, X509SvidCode>;
   /** SHA-256 of the certificate's DER, lower-case hex, verified or not; undefined for what cannot be decoded. */
   fingerprintOf(sourceCertificate: string): string | undefined;
-  /** SHA-256 of the certificate behind Envoy's text, lower-case hex; undefined for text that holds none. Nothing is verified. */
-  fingerprintOf(sourceCertificate: string): string | undefined;
   stats(): KnownCertificatesStats;
 }
 
