@@ -23,8 +23,8 @@ export interface DecisionRecord {
   /** Absent when the message could not be read. */
   readonly request: CheckRequest | undefined;
   readonly identity: Identity | undefined;
-  /** The header of a token that does not go on upstream, when the request passes. */
-  readonly headerToRemove?: string | undefined;
+  /** The headers of a token that does not go on upstream, when the request passes. */
+  readonly headersToRemove?: readonly string[] | undefined;
   /** The policy that was asked, whether or not it came to an evaluation. */
   readonly policy: ActivePolicy;
   /** The input document, JSON text; undefined when none could be made. */
@@ -65,7 +65,7 @@ interface Progress {
   request?: CheckRequest;
   identity?: Identity;
   identityMs?: number;
-  headerToRemove?: string | undefined;
+  headersToRemove?: readonly string[] | undefined;
   input?: string;
   resultSet?: string;
   evaluationMs?: number;
@@ -103,7 +103,7 @@ function conclude(
   let decision = made;
   let reply: CheckReply;
   try {
-    reply = ports.responses.write(decision, decisionId, progress.headerToRemove);
+    reply = ports.responses.write(decision, decisionId, progress.headersToRemove);
   } catch (error) {
     ports.onFault(error, decisionId);
     decision = refuse("internal", "internal error");
@@ -116,7 +116,7 @@ function conclude(
       call,
       request: progress.request,
       identity: progress.identity,
-      headerToRemove: progress.headerToRemove,
+      headersToRemove: progress.headersToRemove,
       policy,
       input: progress.input,
       resultSet: progress.resultSet,
@@ -148,7 +148,7 @@ function decide(
   const go = (resolution: Resolution): Decision => {
     progress.identity = resolution.identity;
     progress.identityMs = ports.clock.monotonicMs() - startMs;
-    progress.headerToRemove = resolution.headerToRemove;
+    progress.headersToRemove = resolution.headersToRemove;
     if (resolution.refusal !== undefined) return refuse(resolution.refusal.code, resolution.refusal.detail);
     return evaluate(ports, policy, request, resolution.identity, call, progress);
   };

@@ -38,8 +38,8 @@ const PLACEHOLDER_ID = "0".repeat(DECISION_ID_LENGTH);
 
 /** Writes replies of one configuration. `decisionId` must be 36 ASCII characters, as a UUID is. */
 export interface ResponseWriter {
-  /** The reply that tells `decision`; a request that is let through loses the header `headerToRemove`. */
-  write(decision: Decision, decisionId: string, headerToRemove?: string): CheckReply;
+  /** The reply that tells `decision`; a request that is let through loses the headers `headersToRemove`. */
+  write(decision: Decision, decisionId: string, headersToRemove?: readonly string[]): CheckReply;
 }
 
 /** Prepares the answers that do not depend on the request. */
@@ -63,22 +63,22 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
     return { kind: "message", bytes: fillTemplate(template, decisionId) };
   };
   return {
-    write(decision, decisionId, headerToRemove) {
+    write(decision, decisionId, headersToRemove = NO_HEADERS) {
       const { reason, verdict } = decision;
       if (options.dryRun && !isAllow(decision)) {
         const metadata = verdict === undefined || verdict.plain ? undefined : verdict.dynamicMetadata;
-        const fields = () => passFields(headerToRemove);
-        if (metadata === undefined) return prebuilt(reason, fields, decisionId, headerToRemove);
+        const fields = () => passFields(headersToRemove);
+        if (metadata === undefined) return prebuilt(reason, fields, decisionId, headersToRemove.join(" "));
         return toReply(fields(), metadataField(decisionId, reason, metadata));
       }
       if (verdict !== undefined) {
         if (verdict.plain) {
           if (!verdict.allow) return prebuilt(reason, () => [statusField(OUTCOMES[reason].grpc, "")], decisionId);
-          const fields = () => (headerToRemove === undefined ? [statusField(0, "")] : passFields(headerToRemove));
-          return prebuilt(reason, fields, decisionId, headerToRemove);
+          const fields = () => (headersToRemove.length === 0 ? [statusField(0, "")] : passFields(headersToRemove));
+          return prebuilt(reason, fields, decisionId, headersToRemove.join(" "));
         }
         return toReply(
-          verdictFields(verdict, headerToRemove),
+          verdictFields(verdict, headersToRemove),
           metadataField(decisionId, reason, verdict.dynamicMetadata),
         );
       }
@@ -100,14 +100,16 @@ export function createResponseWriter(options: ResponseOptions): ResponseWriter {
 
 const NO_METADATA: FieldBytes = new Uint8Array(0);
 
-/** The request goes on as it is, but for a header. */
-const passFields = (headerToRemove: string | undefined): readonly FieldBytes[] => [
+const NO_HEADERS: readonly string[] = [];
+
+/** The request goes on as it is, but for these headers. */
+const passFields = (headersToRemove: readonly string[]): readonly FieldBytes[] => [
   statusField(0, ""),
-  messageField(OK_RESPONSE, ...removals(headerToRemove)),
+  messageField(OK_RESPONSE, ...removals(headersToRemove)),
 ];
 
-const removals = (headerToRemove: string | undefined): readonly FieldBytes[] =>
-  headerToRemove === undefined ? [] : [presentStringField(5, headerToRemove)];
+const removals = (headersToRemove: readonly string[]): readonly FieldBytes[] =>
+  headersToRemove.map((name) => presentStringField(5, name));
 
 const toReply = (fields: readonly FieldBytes[], metadata: FieldBytes): CheckReply => ({
   kind: "message",
@@ -116,11 +118,11 @@ const toReply = (fields: readonly FieldBytes[], metadata: FieldBytes): CheckRepl
 
 function verdictFields(
   verdict: Exclude<Verdict, { readonly plain: true }>,
-  headerToRemove: string | undefined,
+  headersToRemove: readonly string[],
 ): readonly FieldBytes[] {
   // Envoy removes after it has set: a header that the policy sets anew is replaced by that alone.
-  const lost = ({ headers }: AllowVerdict): string | undefined =>
-    headers.some(({ key }) => key.toLowerCase() === headerToRemove) ? undefined : headerToRemove;
+  const lost = ({ headers }: AllowVerdict): readonly string[] =>
+    headersToRemove.filter((name) => !headers.some(({ key }) => key.toLowerCase() === name));
   return verdict.allow
     ? [statusField(0, ""), messageField(OK_RESPONSE, fieldList([...okFields(verdict), ...removals(lost(verdict))]))]
     : [statusField(OUTCOMES.policy_denied.grpc, ""), messageField(DENIED_RESPONSE, fieldList(deniedFields(verdict)))];

@@ -52,9 +52,9 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
 }
 
 /** What the policy takes away, and the token that is not to go on. */
-const removed = ({ headerToRemove, decision }: DecisionRecord, told: Verdict | undefined): readonly string[] => {
+const removed = ({ headersToRemove, decision }: DecisionRecord, told: Verdict | undefined): readonly string[] => {
   const ofPolicy = told?.plain === false && told.allow ? told.headersToRemove : [];
-  return isAllow(decision) && headerToRemove !== undefined ? [...ofPolicy, headerToRemove] : ofPolicy;
+  return isAllow(decision) ? [...ofPolicy, ...(headersToRemove ?? [])] : ofPolicy;
 };
 
 const toLine = ({ key, value }: Header): string => `${key}: ${value}`;

@@ -90,8 +90,11 @@ export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Pro
 export interface UnsignedJwtSvid {
   /** Of the trust bundle that it will be held against. */
   readonly bundleGeneration: number;
-  /** Verifies the signature. Never rejects; fails with `signature` only. */
-  verify(): Promise<Result<JwtSvid, "signature">>;
+  /**
+   * Verifies the signature. Never rejects. Fails with `signature`; when the bundle has changed meanwhile and the key is not in it
+   * any more, with what the token fails with now. The outcome's generation is the bundle's that holds the key at the end.
+   */
+  verify(): Promise<Result<JwtSvid, JwtSvidCode>>;
 }
 
 /** Everything but the signature, at once. */
@@ -112,8 +115,29 @@ export function checkJwtSvid(token: string, options: JwtSvidOptions): Result<Uns
   if (!keys.ok) return keys;
   return ok({
     bundleGeneration: held.generation,
-    verify: () => verifyWithAny(svid, keys.value, held, options),
+    verify: async () => {
+      const key = await findSigner(svid, keys.value);
+      if (key === undefined) return fail("signature", "no key of the trust domain made the signature");
+      const now = options.bundles.find(trustDomain);
+      const stillHolds = now !== undefined && holds(now, key);
+      return stillHolds ? ok(toJwtSvid(svid, key.keyId, now, options)) : refuseWithdrawn(token, options);
+    },
   });
+}
+
+/** PERF: the very same bundle needs no look at its keys. */
+const holds = ({ bundle: { jwtAuthorities } }: HeldBundle, authority: JwtAuthority): boolean => {
+  const named = jwtAuthorities.get(authority.keyId);
+  return named !== undefined && (named === authority || named.key.equals(authority.key));
+};
+
+/**
+ * SECURITY: who withdraws a key expects that it counts for nothing from then on, also for tokens whose signature is being checked
+ * at that moment. A key that is still there has made the signature, whatever else has changed: nothing is left to verify.
+ */
+function refuseWithdrawn(token: string, options: JwtSvidOptions): Result<JwtSvid, JwtSvidCode> {
+  const checked = checkJwtSvid(token, options);
+  return checked.ok ? fail("signature", "the key that made the signature has just been withdrawn") : checked;
 }
 
 /** The rules about dates with their defaults. */
@@ -140,16 +164,9 @@ function selectKeys(
   return isKeyFor(algorithm, named.key) ? ok([named]) : fail("alg", "the key that `kid` names is not for `alg`");
 }
 
-async function verifyWithAny(
-  svid: UnverifiedJwtSvid,
-  keys: readonly JwtAuthority[],
-  held: HeldBundle,
-  rules: JwtSvidRules,
-): Promise<Result<JwtSvid, "signature">> {
-  for (const { keyId, key } of keys) {
-    if (await isSignedBy(svid, key)) return ok(toJwtSvid(svid, keyId, held, rules));
-  }
-  return fail("signature", "no key of the trust domain made the signature");
+async function findSigner(svid: UnverifiedJwtSvid, keys: readonly JwtAuthority[]): Promise<JwtAuthority | undefined> {
+  for (const authority of keys) if (await isSignedBy(svid, authority.key)) return authority;
+  return undefined;
 }
 
 function toJwtSvid(svid: UnverifiedJwtSvid, keyId: string, held: HeldBundle, rules: JwtSvidRules): JwtSvid {

@@ -1,7 +1,8 @@
 // Recognises tokens that were verified before, so that a workload's token costs its signature check once and not per request.
 // SECURITY: a token is known by SHA-256 of its whole text, never by its ID, its key or a part of it; what is known of it holds
 // for one set of audiences (an instance has exactly one) and one generation of its trust bundle; and its dates are held
-// against the clock every time. Tokens themselves are not kept. INVARIANT: only canonical tokens get in, so one token has one name.
+// against the clock every time. A bundle that changes while a signature is being checked is looked at once more after it: the answer
+// holds for the keys at its end. Tokens themselves are not kept. INVARIANT: only canonical tokens get in, so one token has one name.
 
 import { hash } from "node:crypto";
 import { fail, ok, type Result } from "../base/result.ts";
@@ -137,7 +138,7 @@ export function createKnownTokens(options: KnownTokensOptions): KnownTokens {
     const outcome = checked.value.verify().then((verified) => {
       flights.delete(flight);
       if (verified.ok) keep(name, verified.value, nowUnixMs);
-      else keepForged(flight, nowUnixMs);
+      else if (verified.code === "signature") keepForged(flight, nowUnixMs);
       return verified;
     });
     flights.set(flight, outcome);

@@ -52,6 +52,18 @@ export function findRequestToken(facts: RequestTokenFacts, options: RequestToken
   return ofMetadata.token === ofHeader.token ? ofHeader : SEVERAL;
 }
 
+/**
+ * The headers that hold this token, for who passes the request on without it.
+ * SECURITY: whoever finds the token in `authorization` can replay it as well as from the place where it was looked for.
+ */
+export function findTokenHeaders(
+  facts: Pick<RequestTokenFacts, "header">,
+  { token, header: name }: { readonly token: string; readonly header?: string },
+): readonly string[] {
+  const isElsewhere = name !== "authorization" && facts.header("authorization")?.includes(token) === true;
+  return [...(name === undefined ? [] : [name]), ...(isElsewhere ? ["authorization"] : [])];
+}
+
 /** SPEC: RFC 9110 §11.4: spaces, and nothing else that may look like one. */
 const ONE_BEARER = /^bearer +([^\s,]+)$/i;
 const BEARER_PREFIX = /^bearer +/i;

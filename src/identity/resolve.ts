@@ -17,7 +17,7 @@ import {
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { TokenOutcome } from "./known-tokens.ts";
-import { findRequestToken } from "./request-token.ts";
+import { findRequestToken, findTokenHeaders } from "./request-token.ts";
 import type { RequestCredentials, Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
 import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 
@@ -243,7 +243,7 @@ export function createResolver(parts: ResolverParts): Resolve {
         return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, peer);
       }
       const resolution = conclude(asked, peer, outcome.value);
-      return tokens.strip && found.header !== undefined ? { ...resolution, headerToRemove: found.header } : resolution;
+      return tokens.strip ? { ...resolution, headersToRemove: findTokenHeaders(request, found) } : resolution;
     };
     const verified = tokens.known.verify(found.token, nowUnixMs);
     if (!(verified instanceof Promise)) return finish(verified);

@@ -75,8 +75,8 @@ export interface Resolution {
   readonly identity: Identity;
   /** Why the check is refused before any policy is asked; `detail` is for people. */
   readonly refusal?: { readonly code: IdentityCode; readonly detail: string };
-  /** The header that carried a token which is not to go on upstream. */
-  readonly headerToRemove?: string;
+  /** The headers that carry a token which is not to go on upstream; lower-case names. */
+  readonly headersToRemove?: readonly string[];
 }
 
 /** Resolves one request. A promise only where a token is seen for the first time. Never throws and never rejects by itself. */

@@ -88,6 +88,15 @@ it("takes a stripped token's header away from every request that passes, and fro
   assert.deepEqual(await removed("/x/false", { dryRun: true }), ["authorization"]);
 });
 
+it("takes a stripped token out of `authorization` too, where it stands besides its configured header", async () => {
+  const strip = { tokens: { strip: true, places: { header: "x-svid" } } };
+  const removed = async (headers: Readonly<Record<string, string>>) =>
+    message(await open(allowing, strip).checkAsync(request("", headers, "/x/true"))).ok_response?.headers_to_remove;
+  assert.deepEqual(await removed({ "x-svid": token, authorization: `Bearer ${token}` }), ["x-svid", "authorization"]);
+  assert.deepEqual(await removed({ "x-svid": token, authorization: "Basic YTpi" }), ["x-svid"]);
+  assert.deepEqual(await removed({ "x-svid": token }), ["x-svid"]);
+});
+
 it("tells the audit event who called, by whose word, with which credential", () => {
   const here = open(allowing);
   here.check(request(api));

@@ -194,10 +194,63 @@ describe("tokens at first sight", () => {
     bundles.set("td1.test", [OTHER]);
     const after = verify(token);
     assert.equal(known.stats().inFlight, 2);
-    assert.equal(await later(before), "ok");
+    assert.equal(await later(before), "signature", "its key counts for nothing when its check ends");
     assert.equal(await later(after), "signature");
     // What was found out with the old keys is not taken for the new ones.
     assert.notEqual(codeOf(await verify(token)), "ok");
+  });
+
+  it("hold for the keys at the end of their signature's check, not at its beginning", async () => {
+    const second = createSigningKey("ES256", "k2");
+    const rows = [
+      ["an empty key set", [], "no_bundle"],
+      ["another key under its ID", [OTHER], "signature"],
+      ["its key gone, another there", [second], "kid"],
+      ["its key among more", [second, KEY], "ok"],
+      ["its key alone, as before", [KEY], "ok"],
+    ] as const;
+    for (const [what, keys, want] of rows) {
+      const { bundles, known, verify } = world();
+      const token = mint();
+      const outcome = verify(token);
+      bundles.set("td1.test", keys);
+      assert.equal(await later(outcome), want, what);
+      assert.equal(known.stats().entries, want === "ok" ? 1 : 0, what);
+      // What was kept holds under the bundle of now: it is not verified a second time.
+      if (want === "ok") assert.equal(atOnce(verify(token)), "ok", what);
+    }
+    const { bundles, verify } = world();
+    const outcome = verify(mint());
+    bundles.remove("td1.test");
+    assert.equal(await later(outcome), "no_bundle");
+  });
+
+  it("without a key ID hold for the keys at the end too", async () => {
+    const unnamed = signToken(
+      { alg: "ES256", typ: "JWT" },
+      { aud: AUDIENCE, exp: START_S + 3600, iat: START_S, sub: "spiffe://td1.test/a" },
+      KEY,
+    );
+    for (const [keys, want] of [
+      [[OTHER], "signature"],
+      [[KEY], "ok"],
+      [[], "no_bundle"],
+    ] as const) {
+      const { bundles, verify } = world({ requireKeyId: false });
+      const outcome = verify(unnamed);
+      bundles.set("td1.test", keys);
+      assert.equal(await later(outcome), want);
+    }
+  });
+
+  it("withdrawn while they were checked are no forged ones when their key comes back", async () => {
+    const { bundles, verify } = world();
+    const token = mint();
+    const outcome = verify(token);
+    bundles.set("td1.test", []);
+    assert.equal(await later(outcome), "no_bundle");
+    bundles.set("td1.test", [KEY]);
+    assert.equal(await later(verify(token)), "ok");
   });
 
   it("with a forged signature are refused at once for five seconds, until the keys change", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { findRequestToken, type RequestTokenOptions } from "../../../src/identity/request-token.ts";
+import { findRequestToken, findTokenHeaders, type RequestTokenOptions } from "../../../src/identity/request-token.ts";
 import { encodePart } from "../../support/jwt-svid.ts";
 
 const tokenOf = (payload: object | string): string => `${encodePart({ alg: "ES256" })}.${encodePart(payload)}.AAAA`;
@@ -151,4 +151,29 @@ describe("the token of Envoy's metadata", () => {
     assert.equal(find({ authorization: `Bearer\t${SVID}`, metadata: SVID }, options), "malformed");
     assert.equal(find({ authorization: `Bearer ${SVID}`, metadata: 1 }, options), "malformed");
   });
+});
+
+describe("the headers that hold a token", () => {
+  const rows: readonly (readonly [
+    what: string,
+    authorization: string | undefined,
+    header: string | undefined,
+    want: string,
+  ])[] = [
+    ["its own", undefined, "x-svid", "x-svid"],
+    ["`authorization` as its own", `Bearer ${SVID}`, "authorization", "authorization"],
+    ["`authorization` besides its own", `Bearer ${SVID}`, "x-svid", "x-svid authorization"],
+    ["`authorization` besides its own, in lower case", `bearer  ${SVID}`, "x-svid", "x-svid authorization"],
+    ["`authorization` with others in it", `Basic YTpi,Bearer ${SVID}`, "x-svid", "x-svid authorization"],
+    ["`authorization` without a scheme", SVID, "x-svid", "x-svid authorization"],
+    ["its own, not another's token", `Bearer ${SVID_2}`, "x-svid", "x-svid"],
+    ["`authorization` besides metadata", `Bearer ${SVID}`, undefined, "authorization"],
+    ["none, in metadata alone", undefined, undefined, ""],
+  ];
+  for (const [what, authorization, header, want] of rows)
+    it(`are ${what}`, () => {
+      const facts = { header: (name: string) => (name === "authorization" ? authorization : undefined) };
+      const found = { token: SVID, ...(header !== undefined && { header }) };
+      assert.equal(findTokenHeaders(facts, found).join(" "), want);
+    });
 });

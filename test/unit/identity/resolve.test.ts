@@ -379,11 +379,11 @@ it("never falls back to Envoy's word when the certificate beside it fails", () =
   assert.equal(resolution.identity.error, "x509_untrusted");
 });
 
-it("tells which header to take away only for a token that was accepted, and only where tokens are stripped", async () => {
+it("tells which headers to take away only for a token that was accepted, and only where tokens are stripped", async () => {
   const strip = { tokens: { strip: true } };
-  assert.equal((await world.resolve(bearer(token), strip)).headerToRemove, "authorization");
-  assert.equal((await world.resolve(bearer(token))).headerToRemove, undefined);
-  assert.equal((await world.resolve(withHeaders({ authorization: "Basic YTpi" }), strip)).headerToRemove, undefined);
+  assert.deepEqual((await world.resolve(bearer(token), strip)).headersToRemove, ["authorization"]);
+  assert.equal((await world.resolve(bearer(token))).headersToRemove, undefined);
+  assert.equal((await world.resolve(withHeaders({ authorization: "Basic YTpi" }), strip)).headersToRemove, undefined);
 });
 
 it("says `overloaded` above the number of tokens that may be verified at once", async () => {
