@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot, packageVersion } from "../src/base/package-root.ts";
 import { runCli } from "../src/cli/index.ts";
-import { encodeCheckRequest } from "../test/support/check-messages.ts";
+import { toBenchRequest, toGrpcMessage } from "./check-request.ts";
 import { type LoadFigures, runLoad } from "./load.ts";
 import { type BenchCommand, opaEnvoyPlugin, startServer, svidgate } from "./servers.ts";
 
@@ -23,52 +23,6 @@ const folder = mkdtempSync(join(tmpdir(), "svidgate-bench-"));
 const policy = join(packageRoot(), "bench", "rbac.rego");
 const bundle = join(folder, "bundle.tar.gz");
 const body = join(folder, "check-request.bin");
-
-/** A request as Envoy sends it, of about 1.2 KB, that the policy allows. */
-function writeRequest(): void {
-  const request = encodeCheckRequest({
-    attributes: {
-      source: {
-        address: { socket_address: { address: "10.1.2.3", port_value: 35412 } },
-        principal: "spiffe://example.org/ns/shop/sa/web",
-      },
-      destination: {
-        address: { socket_address: { address: "10.1.2.4", port_value: 8443 } },
-        principal: "spiffe://example.org/ns/shop/sa/people",
-      },
-      request: {
-        time: { seconds: 1_795_298_400, nanos: 123_456_000 },
-        http: {
-          id: "7439201543720156372",
-          method: "GET",
-          path: "/people/1?limit=20&order=name",
-          host: "people.shop.svc.example.org",
-          scheme: "https",
-          protocol: "HTTP/2",
-          headers: {
-            ":authority": "people.shop.svc.example.org",
-            ":method": "GET",
-            ":path": "/people/1?limit=20&order=name",
-            ":scheme": "https",
-            accept: "application/json",
-            "accept-encoding": "gzip, deflate, br",
-            authorization: `Basic ${Buffer.from("guest:password").toString("base64")}`,
-            "user-agent": "shop-web/2.14 (linux; amd64)",
-            "x-forwarded-for": "10.1.2.3",
-            "x-forwarded-proto": "https",
-            "x-request-id": "5d4f3ad6-9d6b-4bd1-818c-6ae42c56c1ad",
-            traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-          },
-        },
-      },
-      metadata_context: {},
-      route_metadata_context: {},
-    },
-  });
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(request.length, 1);
-  writeFileSync(body, Buffer.concat([prefix, request]));
-}
 
 interface Measured {
   readonly figures: readonly LoadFigures[];
@@ -93,7 +47,7 @@ const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 
 async function main(): Promise<void> {
-  writeRequest();
+  writeFileSync(body, toGrpcMessage(toBenchRequest()));
   const quiet = {
     env: {},
     out: () => undefined,
@@ -146,6 +100,7 @@ async function main(): Promise<void> {
 
 try {
   await main();
+  process.stderr.write("what identity costs: npm run bench:identity\n");
 } finally {
   rmSync(folder, { recursive: true });
 }

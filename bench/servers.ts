@@ -17,6 +17,8 @@ export interface BenchServer {
   readonly startMs: number;
   /** Resident memory now, MiB. */
   rssMib(): number;
+  /** CPU time so far, milliseconds, to ten of them. */
+  cpuMs(): number;
   stop(): Promise<void>;
 }
 
@@ -46,7 +48,14 @@ export async function startServer({ name, command, args, env, port, core }: Benc
     await delay(5);
   }
   const startMs = performance.now() - started;
-  return { name, port, startMs, rssMib: () => rssMib(child), stop: () => stop(child, dirname(words)) };
+  return {
+    name,
+    port,
+    startMs,
+    rssMib: () => rssMib(child),
+    cpuMs: () => cpuMs(child),
+    stop: () => stop(child, dirname(words)),
+  };
 }
 
 /** svidgate as it was built, with a bundle and its audit trail in a file. */
@@ -117,6 +126,13 @@ function rssMib(child: ChildProcess): number {
   // `taskset` becomes the program that it starts, so the child's pid is the server's.
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+function cpuMs(child: ChildProcess): number {
+  // The program's name, in parentheses, may hold spaces; utime and stime are the 12th and 13th words behind it, in 1/100 s.
+  const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
+  const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(words[11]) + Number(words[12])) * 10;
 }
 
 async function stop(child: ChildProcess, folder: string): Promise<void> {
