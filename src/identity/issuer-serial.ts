@@ -1,8 +1,10 @@
 // One key for a certificate authority's name and a serial number, however tools print them: openssl writes `C = US, O = SPIRE` or
-// `C=US, O=SPIRE`, RFC 4514 `O=SPIRE,C=US`; serial numbers come with colons, in upper case, with zeros in front.
+// `C=US, O=SPIRE`, RFC 4514 `O=SPIRE,C=US`, what is special in quotes or behind backslashes; serial numbers come with colons, in
+// upper case, with zeros in front.
 // SECURITY: only for the deny list, where taking two writings of one name for the same denies more and never less. Never to trust.
 
-const SEPARATOR = /(?<!\\)(?:\\\\)*[,+\n]/g;
+const TOKEN = /((?:\\[0-9a-fA-F]{2})+)|\\([\s\S])|[",+\n]|[^\\",+\n]+|\\/g;
+const SEPARATORS: ReadonlySet<string> = new Set([",", "+", "\n"]);
 
 /** How many names of issuers are kept in their common form: there are as many as certificate authorities. */
 const MAX_ISSUERS_KEPT = 1_000;
@@ -29,23 +31,29 @@ const serialKey = (serial: string): string =>
     .toLowerCase()
     .replace(/^0+(?=.)/, "");
 
-/** The attributes in one order, without space around them; a backslash and what it escapes become what it escapes. */
+/**
+ * The attributes in one order, without space around them. Quotes go, and what a backslash escapes stands for itself: a character, or
+ * two hex digits for each byte of UTF-8, as openssl prints what is not ASCII.
+ */
 function issuerKey(issuer: string): string {
   const parts: string[] = [];
-  let start = 0;
-  for (const { index, 0: separator } of issuer.matchAll(SEPARATOR)) {
-    parts.push(issuer.slice(start, index + separator.length - 1));
-    start = index + separator.length;
+  let part = "";
+  let isQuoted = false;
+  for (const [token, bytes, character] of issuer.matchAll(TOKEN)) {
+    if (bytes !== undefined) part += Buffer.from(bytes.replaceAll("\\", ""), "hex").toString("utf8");
+    else if (character !== undefined) part += character;
+    else if (token === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && SEPARATORS.has(token)) {
+      parts.push(part);
+      part = "";
+    } else part += token;
   }
-  parts.push(issuer.slice(start));
+  parts.push(part);
   return parts
-    .map((part) => {
-      const equals = part.indexOf("=");
-      const type = part.slice(0, Math.max(equals, 0)).trim().toUpperCase();
-      return `${type}=${part
-        .slice(equals + 1)
-        .trim()
-        .replace(/\\(.)/g, "$1")}`;
+    .map((attribute) => {
+      const equals = attribute.indexOf("=");
+      const type = attribute.slice(0, Math.max(equals, 0)).trim().toUpperCase();
+      return `${type}=${attribute.slice(equals + 1).trim()}`;
     })
     .sort()
     .join("\n");

@@ -46,6 +46,7 @@ function problemsOf(text: string): string {
 
 const entry = (target: Record<string, unknown>) => ({ reason: "key leaked", expires: "never", ...target });
 const id = (text: string): Partial<DenySubject> => ({ spiffeId: spiffeId(text) });
+const SPECIAL = 'O=b\nCN=café\\, \\"x\\"\\; a\\+b\\\\';
 const issuer = (name: string, serial: string): Partial<DenySubject> => ({
   issuersAndSerials: [{ issuer: name, serial }],
 });
@@ -94,6 +95,11 @@ describe("a deny list", () => {
     [{ issuer: "CN=a+OU=b,O=c", serial: "1" }, issuer("O = c, OU = b + CN = a", "1"), true],
     [{ issuer: "CN=a\\\\,O=c", serial: "1" }, issuer("O=c,CN=a\\\\", "1"), true],
     [{ issuer: "CN=a\\+b", serial: "1" }, issuer("CN=a,=b", "1"), false],
+    // The same name as openssl prints it: by default and for RFC 2253.
+    [{ issuer: 'O = b, CN = "caf\\C3\\A9, \\"x\\"; a+b\\\\"', serial: "1" }, issuer(SPECIAL, "1"), true],
+    [{ issuer: 'CN=caf\\C3\\A9\\, \\"x\\"\\; a\\+b\\\\,O=b', serial: "1" }, issuer(SPECIAL, "1"), true],
+    [{ issuer: 'CN=caf\\C3\\A8\\, \\"x\\"\\; a\\+b\\\\,O=b', serial: "1" }, issuer(SPECIAL, "1"), false],
+    [{ issuer: 'CN="a,O=b"', serial: "1" }, issuer("CN=a,O=b", "1"), false],
 
     [{ jti: "token-1" }, {}, true],
     [{ jti: "token-1" }, { tokenId: "token-10" }, false],
