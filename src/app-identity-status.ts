@@ -5,7 +5,7 @@ import type { KnownTokensStats } from "./identity/known-tokens.ts";
 
 /** The section; `trust_domains` is empty where nothing is verified. */
 export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): unknown {
-  const { settings, bundles, workloadApi, certificates, tokens, denyList } = identity;
+  const { settings, bundles, workloadApi, certificates, tokens, denyList, attributes } = identity;
   return {
     verifies: bundles !== undefined,
     ready: identity.ready,
@@ -29,6 +29,10 @@ export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): 
     workload_api: workloadApi === undefined ? null : toWorkloadApiStatus(workloadApi.status()),
     jwt_svid: tokens === undefined ? null : { audiences: settings.jwtAudiences, forward: settings.jwtForward },
     deny_list: denyList === undefined ? null : toDenyListStatus(denyList.status()),
+    attributes:
+      attributes === undefined
+        ? null
+        : { templates: settings.attributeTemplates, files: attributes.status().files.map(toAttributeFileStatus) },
     caches: {
       certificates: certificates?.stats() ?? null,
       tokens: tokens === undefined ? null : toTokenStats(tokens.stats()),
@@ -39,6 +43,7 @@ export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): 
 const toTokenStats = ({ inFlight, ...stats }: KnownTokensStats): unknown => ({ ...stats, in_flight: inFlight });
 
 type WorkloadApiStatus = ReturnType<NonNullable<RunningIdentity["workloadApi"]>["status"]>;
+type AttributeFileStatus = ReturnType<NonNullable<RunningIdentity["attributes"]>["status"]>["files"][number];
 type DenyListStatus = ReturnType<NonNullable<RunningIdentity["denyList"]>["status"]>;
 
 const toWorkloadApiStatus = ({ socket, streams, ownSvid }: WorkloadApiStatus): unknown => ({
@@ -67,6 +72,15 @@ const toDenyListStatus = (status: DenyListStatus): unknown => ({
   applied: toTime(status.appliedUnixMs),
   problem: status.problem ?? null,
   keep_problem: status.keepProblem ?? null,
+});
+
+const toAttributeFileStatus = ({ file, entries, sha256, loadedUnixMs, isSigned, problem }: AttributeFileStatus) => ({
+  file,
+  entries: entries ?? null,
+  sha256: sha256 ?? null,
+  loaded: toTime(loadedUnixMs),
+  signed: isSigned,
+  problem: problem ?? null,
 });
 
 const toTime = (unixMs: number | undefined): string | null =>

@@ -50,10 +50,13 @@ export function createAppMetrics(parts: AppParts, clock: Clock, log: Log): Metri
   });
 }
 
+const areCurrent = (files: readonly { readonly problem: string | undefined }[]): boolean | undefined =>
+  files.length === 0 ? undefined : files.every(({ problem }) => problem === undefined);
+
 const NO_CACHE = { entries: 0, hits: 0, misses: 0, inFlight: 0 };
 
 function toIdentityCounts(identity: RunningIdentity, nowUnixMs: number): IdentityCounts {
-  const { bundles, workloadApi, certificates, tokens, denyList } = identity;
+  const { bundles, workloadApi, certificates, tokens, denyList, attributes } = identity;
   const list = denyList?.status();
   return {
     trustDomains: (bundles?.list(nowUnixMs) ?? []).map(({ state, ...domain }) => ({
@@ -64,5 +67,6 @@ function toIdentityCounts(identity: RunningIdentity, nowUnixMs: number): Identit
     certificates: certificates?.stats() ?? NO_CACHE,
     tokens: tokens?.stats() ?? NO_CACHE,
     denyList: list && { entries: list.entries, current: list.problem === undefined },
+    attributeFilesCurrent: areCurrent(attributes?.status().files ?? []),
   };
 }

@@ -94,6 +94,11 @@ export const IDENTITY_CATALOGUE = {
     help: "1 while the deny list in force is what its file says, 0 while the file is broken or gone; absent where none is configured.",
     labels: {},
   },
+  svidgate_attribute_files_current: {
+    type: "gauge",
+    help: "1 while every data document of attributes in force is what its file says, 0 while a file is broken, gone or without its signature; absent without such files.",
+    labels: {},
+  },
   svidgate_deny_list_apply_duration_seconds: {
     type: "histogram",
     help: "Time from the change of the deny list's file to its list being in force.",

@@ -31,6 +31,8 @@ export interface IdentityCounts {
   readonly tokens: CacheCounts & { readonly inFlight: number };
   /** Undefined where no deny list is configured. */
   readonly denyList: { readonly entries: number; readonly current: boolean } | undefined;
+  /** Undefined where no data documents of attributes are configured. */
+  readonly attributeFilesCurrent: boolean | undefined;
 }
 
 /** Of one cache. */
@@ -58,7 +60,10 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
   const slotOf = (source: IdentitySource, verifiedBy: Verifier): number =>
     IDENTITY_SOURCES.indexOf(source) * VERIFIERS.length + VERIFIERS.indexOf(verifiedBy);
   const durations = createDurationHistogram(IDENTITY_CATALOGUE.svidgate_identity_duration_seconds.bucketsSeconds, 1);
-  const applied = createDurationHistogram(IDENTITY_CATALOGUE.svidgate_deny_list_apply_duration_seconds.bucketsSeconds, 1);
+  const applied = createDurationHistogram(
+    IDENTITY_CATALOGUE.svidgate_deny_list_apply_duration_seconds.bucketsSeconds,
+    1,
+  );
   const events = new Map<string, number>();
   let longLived = 0;
   const trustDomains = () => counts()?.trustDomains ?? [];
@@ -70,6 +75,7 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
     ];
   };
   const optional = (value: number | undefined) => (value === undefined ? [] : [{ labels: {}, value }]);
+  const flag = (value: boolean | undefined) => optional(value === undefined ? undefined : Number(value));
   return {
     identified: (source, verifiedBy, us) => {
       (identities[slotOf(source, verifiedBy)] as number)++;
@@ -114,19 +120,14 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
             value: events.get(`${source} ${event}`) ?? 0,
           })),
         ),
-      svidgate_workload_api_connected: () => {
-        const connected = counts()?.workloadApiConnected;
-        return optional(connected === undefined ? undefined : Number(connected));
-      },
+      svidgate_workload_api_connected: () => flag(counts()?.workloadApiConnected),
       svidgate_credential_cache_entries: () => perCache(({ entries }) => entries),
       svidgate_credential_cache_hits_total: () => perCache(({ hits }) => hits),
       svidgate_credential_cache_misses_total: () => perCache(({ misses }) => misses),
       svidgate_tokens_in_flight: () => [{ labels: {}, value: counts()?.tokens.inFlight ?? 0 }],
       svidgate_deny_list_entries: () => optional(counts()?.denyList?.entries),
-      svidgate_deny_list_current: () => {
-        const current = counts()?.denyList?.current;
-        return optional(current === undefined ? undefined : Number(current));
-      },
+      svidgate_deny_list_current: () => flag(counts()?.denyList?.current),
+      svidgate_attribute_files_current: () => flag(counts()?.attributeFilesCurrent),
       svidgate_deny_list_apply_duration_seconds: () => [{ labels: {}, ...applied.read(0) }],
     },
   };

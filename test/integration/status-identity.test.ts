@@ -1,6 +1,7 @@
 // `identity` of GET /status in a svidgate where everything is configured, against the table in docs/status.md.
 
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +16,8 @@ const file = (name: string, content: string): string => {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
 };
+
+const DATA = '{"spiffe://example.org/ns/payments/**": {"owner": "team-a"}}';
 
 /** Every leaf as the page writes it: `[]` for members of a list, without the `?`. */
 function leavesOf(value: unknown, prefix: string): readonly string[] {
@@ -36,6 +39,10 @@ it("tells every key that docs/status.md lists and no other, and no key material"
         workload_api: `unix://${join(folder, "nobody.sock")}`,
         jwt_svid: { audiences: ["orders"], forward: "strip" },
         deny_list: file("deny.json", '{"entries": []}'),
+        attributes: {
+          templates: ["/ns/{namespace}/sa/{service_account}"],
+          files: [file("data.json", DATA)],
+        },
       },
     },
   };
@@ -44,12 +51,25 @@ it("tells every key that docs/status.md lists and no other, and no key material"
   const text = await (await fetch(`${serving.admin}/status`)).text();
   await serving.stop();
   const { identity } = JSON.parse(text) as {
-    identity: { trust_domains: { state: string; x509_authorities: number }[] };
+    identity: {
+      trust_domains: { state: string; x509_authorities: number }[];
+      attributes: { templates: string[]; files: Record<string, unknown>[] };
+    };
   };
   assert.deepEqual(
     identity.trust_domains.map(({ state, x509_authorities }) => [state, x509_authorities]),
     [["fresh", 1]],
   );
+  const { loaded, ...document } = identity.attributes.files[0] ?? {};
+  assert.deepEqual(identity.attributes.templates, ["/ns/{namespace}/sa/{service_account}"]);
+  assert.deepEqual(document, {
+    file: join(folder, "data.json"),
+    entries: 1,
+    sha256: hash("sha256", DATA),
+    signed: false,
+    problem: null,
+  });
+  assert.match(String(loaded), /^20\d\d-.*Z$/);
   assert.doesNotMatch(text, /BEGIN|PRIVATE|"x5c"/);
 
   const page = readFileSync(join(packageRoot(), "docs/status.md"), "utf8");

@@ -65,6 +65,7 @@ async function exported(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
         certificates: { entries: 0, hits: 0, misses: 0 },
         tokens: { entries: 0, hits: 0, misses: 0, inFlight: 0 },
         denyList: { entries: 0, current: true },
+        attributeFilesCurrent: true,
       }),
     },
     onFault: (fault) => {
