@@ -92,7 +92,9 @@ async function decideOnce(
   const clock = systemClock;
   const loaded = await loadDecisionParts(settings, clock);
   if (!loaded.ok) return loaded;
-  const started = await startIdentity(settings, { clock, timers: systemTimers, log: silentLog });
+  // The folder that a server keeps its deny list and its bundles in is the server's.
+  const ports = { clock, timers: systemTimers, log: silentLog };
+  const started = await startIdentity({ ...settings, stateDir: undefined }, ports);
   if (!started.ok) return started;
   let record: DecisionRecord | undefined;
   let fault: unknown;

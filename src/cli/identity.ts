@@ -123,7 +123,7 @@ async function explain(
   if (kind === "xfcc") return { ok: true, explanation: explainXfcc(request.text, request.peer) };
   const { nowUnixMs } = request;
   const clock: Clock = { unixMs: () => nowUnixMs, monotonicMs: () => systemClock.monotonicMs() };
-  // Attributes prove nothing, and the folder that a server keeps its deny list in is the server's.
+  // Attributes prove nothing, and the folder that a server keeps its deny list and its bundles in is the server's.
   const settings = { ...all, attributeFiles: [], stateDir: undefined };
   const started = await startIdentity(settings, { clock, timers: systemTimers, log: silentLog });
   if (!started.ok) return started;
