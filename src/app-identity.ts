@@ -165,6 +165,23 @@ export const isSameIdentity = (a: Settings, b: Settings): boolean =>
     .filter(isIdentityField)
     .every((name) => JSON.stringify(a.config[name]) === JSON.stringify(b.config[name]));
 
+/**
+ * What is wrong with `next` taking the place of `current`: trust domains that both trust, and whose sources have not answered `next`
+ * yet. SECURITY: a change of another key must not cost the last good bundles, nor their sequence numbers, while a source is silent.
+ */
+export function findLostBundles(current: RunningIdentity, next: RunningIdentity, nowUnixMs: number): readonly string[] {
+  const { bundles, settings } = next;
+  if (bundles === undefined) return [];
+  return (current.bundles?.list(nowUnixMs) ?? []).flatMap(({ trustDomain, state }) => {
+    const isWanted = settings.trustDomains.size === 0 || settings.trustDomains.has(trustDomain);
+    return state !== "fresh" || !isWanted || bundles.find(trustDomain) !== undefined
+      ? []
+      : [
+          `svidgate.identity.trust_domains.${trustDomain}.bundle: its source does not answer: what is in force stays, reload again when it does, or restart`,
+        ];
+  });
+}
+
 /** svidgate's own trust domain: as configured, else of its own SVID, else the only one there is. */
 export function ownTrustDomainOf(settings: Settings, workloadApi: WorkloadApi | undefined): string | undefined {
   if (settings.ownTrustDomain !== undefined) return settings.ownTrustDomain;

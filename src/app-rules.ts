@@ -2,7 +2,13 @@
 // The new ones are made beside the old ones, whole or not at all; a check sees one or the other.
 
 import { createHandler, type DecisionParts, loadDecisionParts } from "./app-decide.ts";
-import { type IdentityPorts, isSameIdentity, type RunningIdentity, startIdentity } from "./app-identity.ts";
+import {
+  findLostBundles,
+  type IdentityPorts,
+  isSameIdentity,
+  type RunningIdentity,
+  startIdentity,
+} from "./app-identity.ts";
 import { loadListenerTls, wantsTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
@@ -75,9 +81,16 @@ async function loadIdentity(
   ports: IdentityPorts,
   current: RunningIdentity | undefined,
 ): ReturnType<typeof startIdentity> {
-  if (current === undefined || !isSameIdentity(current.settings, settings)) return startIdentity(settings, ports);
-  const problems = await current.reload();
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, identity: current, warnings: [] };
+  if (current !== undefined && isSameIdentity(current.settings, settings)) {
+    const problems = await current.reload();
+    return problems.length > 0 ? { ok: false, problems } : { ok: true, identity: current, warnings: [] };
+  }
+  const started = await startIdentity(settings, ports);
+  if (current === undefined || !started.ok) return started;
+  const problems = findLostBundles(current, started.identity, ports.clock.unixMs());
+  if (problems.length === 0) return started;
+  started.identity.close();
+  return { ok: false, problems };
 }
 
 /** How the last reload ended, for `GET /status`. */
