@@ -65,8 +65,13 @@ export async function loadRules(
   const { clock, log } = ports;
   const started = await loadIdentity(settings, ports, current);
   const identity = started.ok ? started.identity : undefined;
-  const loaded = await loadDecisionParts(settings, clock, (text) => log.debug("policy print", { text }));
-  const tls = await loadListenerTls(settings, clock.unixMs(), identity?.workloadApi);
+  const [loaded, tls] = await Promise.all([
+    loadDecisionParts(settings, clock, (text) => log.debug("policy print", { text })),
+    loadListenerTls(settings, clock.unixMs(), identity?.workloadApi),
+  ]).catch((fault: unknown) => {
+    if (identity !== current) identity?.close();
+    throw fault;
+  });
   const problems = [started, loaded, tls].flatMap((part) => (part.ok ? [] : part.problems));
   if (identity === undefined || !loaded.ok || !tls.ok || !started.ok) {
     if (identity !== current) identity?.close();

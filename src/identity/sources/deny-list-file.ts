@@ -152,7 +152,9 @@ class FollowedDenyList implements DenyListFile {
   async #start(): Promise<void> {
     const loaded = await this.#load();
     if (loaded.ok) return this.#apply(loaded, "file");
-    const bytes = await this.#lastGood?.load(MAX_BYTES);
+    // SECURITY: one that others may write could lift every deny.
+    const own = await this.#lastGood?.load(MAX_BYTES);
+    const bytes = own?.ok ? own.value : undefined;
     const kept = bytes && (await parse(bytes, this.#ports));
     if (bytes && kept?.ok)
       await this.#apply({ ok: true, list: kept.list, bytes, changedUnixMs: Number.NaN }, "state_dir");

@@ -60,7 +60,7 @@ export function openKeptBundle(stateDir: string, trustDomain: string, endpoint: 
 
   return {
     load: async (nowUnixMs, bootstrapSha256) => {
-      const read = await file.loadOwn(MAX_HEADER_BYTES + MAX_BUNDLE_BYTES);
+      const read = await file.load(MAX_HEADER_BYTES + MAX_BUNDLE_BYTES);
       if (!read.ok) return read.code === "missing" ? fail("none") : unusable(`since ${read.detail ?? read.code}`);
       const end = read.value.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
       const header = end < 0 ? undefined : parseJsonObject(read.value.subarray(0, end).toString("utf8"));

@@ -9,10 +9,8 @@ import { type ReadFileCode, readBounded } from "./watched-file.ts";
 /** A text that outlives the process. */
 export interface LastGood {
   readonly path: string;
-  /** Undefined when none is there or it cannot be read. */
-  load(maxBytes: number): Promise<Buffer | undefined>;
   /** The text if nobody but its owner and group can have written it; the detail says why not, for people. */
-  loadOwn(maxBytes: number): Promise<Result<Buffer, ReadFileCode | "exposed">>;
+  load(maxBytes: number): Promise<Result<Buffer, ReadFileCode | "exposed">>;
   /** Rejects when it cannot be written; the old text is then still there. One after the other for one path. */
   save(bytes: Uint8Array): Promise<void>;
 }
@@ -27,10 +25,6 @@ export function openLastGood(stateDir: string, name: string): LastGood {
   return {
     path,
     load: async (maxBytes) => {
-      const read = await readBounded(path, maxBytes);
-      return read.ok ? read.value.bytes : undefined;
-    },
-    loadOwn: async (maxBytes) => {
       const read = await readBounded(path, maxBytes);
       if (!read.ok) return read;
       const { bytes, mode, uid } = read.value;

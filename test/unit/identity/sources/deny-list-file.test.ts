@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -239,6 +240,16 @@ describe("startDenyListFile", () => {
     const other = await start({ stateDir });
     assert.equal(other.file.status().origin, undefined);
     assert.ok(denies(other.file, "anybody"));
+  });
+
+  it("starts with none when everybody may write the kept one", async () => {
+    write(yaml("a"));
+    (await start({ stateDir })).file.close();
+    rmSync(path);
+    chmodSync(join(stateDir, "deny-list.last-good"), 0o666);
+    const { file } = await start({ stateDir });
+    assert.equal(file.status().origin, undefined);
+    assert.ok(denies(file, "anybody"));
   });
 
   it("has a list in force that it could not keep, and says so", async () => {

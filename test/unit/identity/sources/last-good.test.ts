@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { openLastGood } from "../../../../src/identity/sources/last-good.ts";
+import { type LastGood, openLastGood } from "../../../../src/identity/sources/last-good.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -11,15 +11,21 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The kept text, or the code that says why there is none. */
+async function loaded(kept: LastGood, maxBytes: number): Promise<string> {
+  const read = await kept.load(maxBytes);
+  return read.ok ? read.value.toString() : read.code;
+}
+
 describe("openLastGood", () => {
   it("gives back what was saved last, in a folder that it makes, and leaves nothing beside it", async () => {
     const stateDir = join(folder, "deep", "state");
     const kept = openLastGood(stateDir, "deny-list");
-    assert.equal(await kept.load(100), undefined);
+    assert.equal(await loaded(kept, 100), "missing");
     await kept.save(Buffer.from("first"));
     await kept.save(Buffer.from("second"));
-    assert.equal((await openLastGood(stateDir, "deny-list").load(100))?.toString(), "second");
-    assert.equal(await openLastGood(stateDir, "other").load(100), undefined);
+    assert.equal(await loaded(openLastGood(stateDir, "deny-list"), 100), "second");
+    assert.equal(await loaded(openLastGood(stateDir, "other"), 100), "missing");
     assert.deepEqual(readdirSync(stateDir), ["deny-list.last-good"]);
   });
 
@@ -35,16 +41,23 @@ describe("openLastGood", () => {
   it("loads nothing beyond the bound, and rejects what it cannot write", async () => {
     const kept = openLastGood(folder, "deny-list");
     await kept.save(Buffer.from("12345"));
-    assert.equal((await kept.load(5))?.length, 5);
-    assert.equal(await kept.load(4), undefined);
+    assert.equal(await loaded(kept, 5), "12345");
+    assert.equal(await loaded(kept, 4), "too_large");
     writeFileSync(join(folder, "file"), "");
     await assert.rejects(openLastGood(join(folder, "file", "x"), "deny-list").save(Buffer.from("x")));
+  });
+
+  it("loads nothing that everybody may write", async () => {
+    const kept = openLastGood(folder, "deny-list");
+    await kept.save(Buffer.from("x"));
+    chmodSync(kept.path, 0o666);
+    assert.equal(await loaded(kept, 100), "exposed");
   });
 
   it("writes one after the other, whoever asks", async () => {
     const texts = Array.from({ length: 8 }, (_, at) => String(at).repeat(100_000));
     await Promise.all(texts.map((text) => openLastGood(folder, "deny-list").save(Buffer.from(text))));
-    assert.equal((await openLastGood(folder, "deny-list").load(1_000_000))?.toString(), texts.at(-1));
+    assert.equal(await loaded(openLastGood(folder, "deny-list"), 1_000_000), texts.at(-1));
     assert.deepEqual(readdirSync(folder), ["deny-list.last-good"]);
   });
 
@@ -54,6 +67,6 @@ describe("openLastGood", () => {
     await assert.rejects(kept.save(Buffer.from("x")));
     rmSync(join(folder, "file"));
     await kept.save(Buffer.from("y"));
-    assert.equal((await kept.load(1))?.toString(), "y");
+    assert.equal(await loaded(kept, 1), "y");
   });
 });
