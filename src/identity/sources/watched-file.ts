@@ -53,6 +53,7 @@ export function watchFile(
   const timers = ports.timers;
   let known = factsNow(path);
   let cancelSoon: (() => void) | undefined;
+  let soonAtMs = Number.POSITIVE_INFINITY;
   let cancelPoll: (() => void) | undefined;
   let looking: Promise<void> | undefined;
   let isClosed = false;
@@ -60,9 +61,14 @@ export function watchFile(
   let settledAtMs: number | undefined;
 
   const soon = (ms: number): void => {
-    if (isClosed) return;
-    cancelSoon ??= timers.after(ms, () => {
+    const atMs = ports.clock.monotonicMs() + ms;
+    // What waits for a change to settle must not keep the next change waiting.
+    if (isClosed || atMs >= soonAtMs) return;
+    cancelSoon?.();
+    soonAtMs = atMs;
+    cancelSoon = timers.after(ms, () => {
       cancelSoon = undefined;
+      soonAtMs = Number.POSITIVE_INFINITY;
       void check();
     });
   };

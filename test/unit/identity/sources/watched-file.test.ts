@@ -190,6 +190,31 @@ describe("watchFile", () => {
     });
   }
 
+  it("hears of a change before the one before it has settled", { timeout: 20_000 }, async (t) => {
+    write("1");
+    // Neither the poll nor the second telling ever comes.
+    const timers: Timers = {
+      after: (ms, run) => (ms >= 40 ? () => undefined : systemTimers.after(ms, run)),
+    };
+    let hear: (facts: FileFacts | undefined) => void = () => undefined;
+    const heard = (size: bigint): Promise<void> =>
+      new Promise((resolve) => {
+        hear = (facts) => facts?.size === size && resolve();
+      });
+    const watched = watchFile(path, { clock: systemClock, timers }, (facts) => hear(facts));
+    const alive = setInterval(() => undefined, 1_000);
+    t.after(() => {
+      clearInterval(alive);
+      watched.close();
+    });
+    await watched.check();
+    for (const text of ["22", "333", "4444"]) {
+      const told = heard(BigInt(text.length));
+      write(text);
+      await told;
+    }
+  });
+
   it("follows when its folder is replaced", { timeout: 20_000 }, async () => {
     mkdirSync(join(folder, "inner"));
     path = join(folder, "inner", "list.yaml");
