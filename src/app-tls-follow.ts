@@ -84,7 +84,7 @@ export function watchTls(
   };
 }
 
-/** TLS of a running svidgate, over reloads. */
+/** TLS of a running svidgate, over reloads: its own certificate, and who may still ask. */
 export interface TlsFollower {
   /** How the last renewal ended. */
   readonly last: TlsRenewed | undefined;
@@ -97,35 +97,58 @@ export interface TlsFollower {
 export interface TlsInForce {
   readonly settings: TlsSettings;
   readonly tls: TlsMaterial | undefined;
-  readonly identity: { readonly workloadApi: OwnSvidSource | undefined };
+  readonly identity: {
+    readonly workloadApi: OwnSvidSource | undefined;
+    readonly bundles: Changing | undefined;
+    readonly denyList: Changing | undefined;
+  };
+}
+
+interface Changing {
+  onChange(listen: () => void): () => void;
+}
+
+/** Whom following tells. */
+export interface TlsUsers {
+  onMaterial(material: TlsMaterial): void;
+  /** What clients are held against may be another one now. */
+  onTrust(): void;
 }
 
 /** Watches what is in force, as long as that is TLS. */
 export function followTls(
   inForce: () => TlsInForce,
   ports: Omit<TlsWatchPorts, "svids" | "inForce">,
-  onMaterial: (material: TlsMaterial) => void,
+  { onMaterial, onTrust }: TlsUsers,
 ): TlsFollower {
   let watch: ReturnType<typeof watchTls> | undefined;
+  let forget: readonly (() => void)[] = [];
   let last: TlsRenewed | undefined;
   const stop = (): void => {
     last = watch?.last ?? last;
     watch?.close();
     watch = undefined;
+    for (const end of forget) end();
+    forget = [];
   };
   const restart = (): void => {
     stop();
     const { settings, tls, identity } = inForce();
     if (tls === undefined) return;
-    const svids = identity.workloadApi;
+    const { workloadApi: svids, bundles, denyList } = identity;
     watch = watchTls(settings, { ...ports, svids, inForce: () => inForce().tls }, onMaterial);
+    forget = [bundles, denyList].flatMap((source) => (source === undefined ? [] : [source.onChange(onTrust)]));
   };
   restart();
   return {
     get last() {
       return watch?.last ?? last;
     },
-    restart,
+    restart: () => {
+      restart();
+      // The list of clients, or all of identity, may be another one.
+      if (watch !== undefined) onTrust();
+    },
     close: stop,
   };
 }

@@ -157,10 +157,13 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   const tls = followTls(
     () => rules,
     { clock, timers: identityPorts.timers, log, counted: metrics.tlsReloaded },
-    (material) => {
-      rules = { ...rules, tls: material };
-      parts.rules = rules;
-      useTls(material);
+    {
+      onMaterial: (material) => {
+        rules = { ...rules, tls: material };
+        parts.rules = rules;
+        useTls(material);
+      },
+      onTrust: () => void server.listener.review(),
     },
   );
 

@@ -2,6 +2,7 @@
 // for unknown methods, 415 for what is not gRPC, RESOURCE_EXHAUSTED for large messages, DEADLINE_EXCEEDED when time is up.
 // Its limits are listed in docs/decisions/listeners.md.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { injectConnection, Server } from "../base/grpc.ts";
 import { createCheckMethod, toBuffer } from "./grpc-js-check.ts";
 import { H2Connection } from "./h2-connection.ts";
@@ -109,6 +110,13 @@ export function createGrpcJsListener(options: ListenerOptions, addServices?: (se
         wait(leave.afterMs);
       }
       if (drainGraceMs !== undefined) held.drain(drainGraceMs);
+    },
+    review: async () => {
+      for (const held of [...connections.values()]) {
+        if (held.peer.refusal() !== undefined) held.drain(REFUSED_GRACE_MS);
+        // PERF: a new bundle is a search of a path for each peer; checks go in between.
+        await nextTurn();
+      }
     },
     get connections() {
       return connections.size;

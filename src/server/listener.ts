@@ -36,6 +36,11 @@ export interface ListenerOptions {
 export interface Listener {
   /** Takes over one connection. Checks are refused with UNAUTHENTICATED, and the connection ended, once `peer` may not ask. */
   take(socket: Socket, peer: Peer): void;
+  /**
+   * Looks whether every peer may still ask, and ends the connections of those that may not, so that they can come back with what
+   * counts now before their next check meets the refusal. For when something has changed that peers are held against.
+   */
+  review(): Promise<void>;
   /** Connections held now. */
   readonly connections: number;
   /** Checks whose headers have come and whose reply has not been written yet. */

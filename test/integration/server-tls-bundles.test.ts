@@ -400,6 +400,28 @@ describe("a connection whose trust bundle changes", () => {
     });
   }
 
+  it("is asked to come back without a check, where connections are reviewed after the change", async (t) => {
+    const world = await open(t);
+    const [mine, other] = [
+      dial(t, world.address, { certificate: envoy }),
+      dial(t, world.address, { certificate: gateway }),
+    ];
+    assert.deepEqual([await mine.check(), await other.check()], [OK, OK]);
+    await world.server.listener.review();
+    assert.deepEqual([await mine.check(), await other.check()], [OK, OK]);
+    const goaway = new Promise((resolve) => mine.session.once("goaway", resolve));
+    world.bundles.set("example.org", next.certificatePem);
+    await world.server.listener.review();
+    await goaway;
+    await new Promise((resolve) => mine.session.once("close", resolve));
+    assert.deepEqual(
+      world.refusals.map(({ reason, spiffeId }) => [reason, spiffeId]),
+      [["client_certificate_untrusted", ENVOY]],
+    );
+    assert.equal(await other.check(), OK, "another trust domain is not touched");
+    assert.equal(await dial(t, world.address, { certificate: fromNext }).check(), OK);
+  });
+
   it("stays refused when the bundle comes back, and a new connection is let in", async (t) => {
     const world = await open(t);
     const dialed = dial(t, world.address, { certificate: envoy });
