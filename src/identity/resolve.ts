@@ -2,159 +2,32 @@
 // The order: certificate, token, agreement of the two, deny list. One function, one result; nothing that fails falls through
 // to something weaker. SECURITY: only what was verified here is authenticated; docs/identity.md says what is trusted from whom.
 
+import { type Asked, ask } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
-import { certificateFacts, certificateSubject, tokenFacts, tokenSubject } from "./credential-facts.ts";
-import { checkCredential, DEFAULT_RULES, isReserved, type TrustDomainRules } from "./credential-rules.ts";
-import type { Identity } from "./identity.ts";
-import {
-  type BundleView,
-  issuedAt,
-  type ProvenCaller,
-  toPromotedJson,
-  toProvenJson,
-  toUnprovenJson,
-} from "./identity-text.ts";
+import { certificateFacts, tokenFacts, tokenSubject } from "./credential-facts.ts";
+import { checkCredential, DEFAULT_RULES } from "./credential-rules.ts";
+import { type BundleView, issuedAt, type ProvenCaller, toProvenJson } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { TokenOutcome } from "./known-tokens.ts";
 import { findRequestToken, findTokenHeaders } from "./request-token.ts";
-import type { RequestCredentials, Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
-import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
-
-/** Codes that refuse whatever `on_invalid` says: a revoked credential, and one that could not be looked at. */
-const ALWAYS_REFUSED: ReadonlySet<IdentityCode> = new Set(["revoked", "overloaded"]);
+import { createPeerVerifier } from "./resolve-peer.ts";
+import { createUnproven } from "./resolve-unproven.ts";
+import type { Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
 
 /** Builds the function that resolves by these parts. */
 export function createResolver(parts: ResolverParts): Resolve {
   const { trust } = parts;
-
-  /** `peer` is the verified certificate of the connection, where what is refused came along with one. */
-  const refuse = (
-    asked: Asked,
-    source: Identity["source"],
-    code: IdentityCode,
-    detail?: string,
-    peer?: VerifiedCertificate,
-  ): Resolution => {
-    const { sourcePrincipal } = asked;
-    if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) {
-      // SECURITY: or whoever is revoked would reach the policy by adding a credential that is invalid in another way.
-      const revoked = revocationOfPeer(asked, peer);
-      if (revoked !== undefined)
-        return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", revoked);
-    }
-    const identity: Identity = {
-      json: toUnprovenJson(code, sourcePrincipal),
-      verifiedBy: "none",
-      source,
-      error: code,
-      ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
-    };
-    if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) return { identity };
-    return { identity, refusal: { code, detail: detail ?? code } };
-  };
-
-  /** Why the other end of the connection is revoked, if it is: by its certificate, or else by the name that Envoy has for it. */
-  const revocationOfPeer = (
-    { sourcePrincipal, nowUnixMs }: Asked,
-    peer: VerifiedCertificate | undefined,
-  ): string | undefined => {
-    const list = parts.denyList();
-    if (list === undefined) return undefined;
-    if (peer !== undefined) return list.find(certificateSubject(peer), nowUnixMs)?.reason;
-    const id = workloadOf(sourcePrincipal);
-    // A name does not tell when its certificate was issued, which counts as before anything.
-    return id && list.find({ spiffeId: id, issuedUnixMs: Number.NEGATIVE_INFINITY }, nowUnixMs)?.reason;
-  };
-
-  /** A caller of whom nothing was proven: Envoy's word, or nobody. */
-  const unproven = (asked: Asked): Resolution => {
-    const { sourcePrincipal } = asked;
-    const revoked = revocationOfPeer(asked, undefined);
-    if (revoked !== undefined) return refuse(asked, "principal", "revoked", revoked);
-    const id = parts.trustEnvoyPrincipal ? workloadOf(sourcePrincipal) : undefined;
-    if (id !== undefined) {
-      return isReserved(id) ? refuse(asked, "principal", "spiffe_id_reserved") : promoted(asked.request, id);
-    }
-    return {
-      identity: {
-        json: toUnprovenJson(undefined, sourcePrincipal),
-        verifiedBy: "none",
-        source: sourcePrincipal === "" ? "none" : "principal",
-        ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
-      },
-    };
-  };
-
-  const promoted = (request: RequestCredentials, id: SpiffeId): Resolution => ({
-    identity: {
-      json: toPromotedJson(id, isFederated(id), attributesOf(request, id, "envoy", undefined)),
-      verifiedBy: "envoy",
-      source: "principal",
-      spiffeId: id.id,
-      claimed: id.id,
-    },
-  });
-
-  const isFederated = (id: SpiffeId): boolean | undefined => {
-    const own = parts.ownTrustDomain();
-    return own === undefined ? undefined : id.trustDomain !== own;
-  };
-
-  const attributesOf = (
-    request: RequestCredentials,
-    spiffeId: SpiffeId,
-    verifiedBy: "pdp" | "envoy",
-    token: JwtSvid | undefined,
-  ): string | undefined =>
-    parts.attributes?.json({
-      spiffeId,
-      verifiedBy,
-      claims: token?.claims,
-      filterMetadata: (namespace, key) => request.filterMetadata(namespace, key),
-    });
-
+  const { refuse, revocationOfPeer, unproven, isFederated, attributesOf } = createUnproven(parts);
   if (trust === undefined) return (request, nowUnixMs) => unproven(ask(request, nowUnixMs));
-  const { bundles, certificates, tokens, xfcc, gateways } = trust;
+  const { bundles, tokens, gateways } = trust;
+  const verifyPeer = createPeerVerifier(trust);
 
   const viewOf = (trustDomain: string, nowUnixMs: number): BundleView | undefined => {
     const held = bundles.find(trustDomain);
     if (held === undefined) return undefined;
     const state = bundles.state(trustDomain, nowUnixMs);
     return { held, state, ageSeconds: bundles.ageSeconds(trustDomain, nowUnixMs) };
-  };
-
-  const rulesOf = (id: SpiffeId): TrustDomainRules => trust.rulesOf(id.trustDomain) ?? DEFAULT_RULES;
-
-  /** The certificate of the connection, verified, or why it is refused. */
-  const verifyPeer = ({ request, sourcePrincipal, nowUnixMs }: Asked): Peer => {
-    const { sourceCertificate } = request;
-    if (sourceCertificate === "") return NO_PEER;
-    const header = xfcc === undefined ? undefined : request.header("x-forwarded-client-cert");
-    const forwarded =
-      header === undefined ? undefined : xfcc?.read(header, sourceCertificate, request.destinationPrincipal);
-    if (forwarded?.ok === false) return forwarded;
-    const verified = certificates.verify(sourceCertificate, forwarded?.chain, nowUnixMs);
-    if (!verified.ok) {
-      const { code, detail } = verified;
-      return { ok: false, code: `x509_${code}`, ...(detail !== undefined && { detail }) };
-    }
-    const certificate = verified.value;
-    const { id } = certificate.spiffeId;
-    if (sourcePrincipal !== "" && sourcePrincipal !== id) {
-      return {
-        ok: false,
-        code: "x509_principal_mismatch",
-        detail: "certificate and source.principal name two callers",
-      };
-    }
-    if (forwarded?.uris.some((uri) => uri !== id)) {
-      return { ok: false, code: "xfcc_mismatch", detail: "certificate and x-forwarded-client-cert name two callers" };
-    }
-    const { spiffeId } = certificate;
-    const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
-    const checked = checkCredential(spiffeId, certificate, rulesOf(spiffeId), state, nowUnixMs, true);
-    return checked.ok ? { ok: true, certificate } : checked;
   };
 
   /** Everything is verified: do the credentials agree, is none of them revoked, and who speaks? */
@@ -164,7 +37,14 @@ export function createResolver(parts: ResolverParts): Resolve {
       const { spiffeId, expiresUnixMs } = token;
       const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
       const dates = { notBeforeUnixMs: issuedAt(token), notAfterUnixMs: expiresUnixMs };
-      const checked = checkCredential(spiffeId, dates, rulesOf(spiffeId), state, nowUnixMs, false);
+      const checked = checkCredential(
+        spiffeId,
+        dates,
+        trust.rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES,
+        state,
+        nowUnixMs,
+        false,
+      );
       if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail, peer);
     }
     const forwards = token !== undefined && peer !== undefined && peer.spiffeId.id !== token.spiffeId.id;
@@ -258,31 +138,6 @@ export function createResolver(parts: ResolverParts): Resolve {
     return verified.then(finishLater);
   };
 }
-
-/** The ID in Envoy's word for the peer, if it is a workload's. */
-function workloadOf(sourcePrincipal: string): SpiffeId | undefined {
-  const id = sourcePrincipal === "" ? undefined : parseSpiffeId(sourcePrincipal);
-  return id?.ok && isWorkloadId(id.value) ? id.value : undefined;
-}
-
-/** One question. PERF: a request reads its bytes again for each look at a field, 0.2 µs for this one. */
-interface Asked {
-  readonly request: RequestCredentials;
-  readonly sourcePrincipal: string;
-  readonly nowUnixMs: number;
-}
-
-const ask = (request: RequestCredentials, nowUnixMs: number): Asked => ({
-  request,
-  sourcePrincipal: request.sourcePrincipal,
-  nowUnixMs,
-});
-
-type Peer =
-  | { readonly ok: true; readonly certificate: VerifiedCertificate | undefined }
-  | { readonly ok: false; readonly code: IdentityCode; readonly detail?: string };
-
-const NO_PEER: Peer = { ok: true, certificate: undefined };
 
 type Speaker = ProvenCaller["speaker"];
 
