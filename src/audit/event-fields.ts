@@ -80,6 +80,11 @@ export const DECISION_FIELDS = {
     maxChars: 2048,
     doc: "SPIFFE ID of the caller, verified as `verified_by` says; absent when nobody verified one.",
   },
+  subject_refused: {
+    type: "string",
+    maxChars: 512,
+    doc: "SPIFFE ID of a credential whose signatures hold and that was refused all the same (`revoked`, `credential_long_lived`, `identity_conflict`, …); cut after 512 characters.",
+  },
   subject_claimed: {
     type: "string",
     maxChars: 2048,
@@ -105,7 +110,7 @@ export const DECISION_FIELDS = {
   credential_type: {
     type: "string",
     values: ["x509-svid", "jwt-svid"],
-    doc: "Kind of the credential that svidgate verified.",
+    doc: "Kind of the credential of `subject`, or of `subject_refused`.",
   },
   credential_not_after: { type: "string", maxChars: 32, doc: "When the credential ends: RFC 3339, UTC." },
   credential_lifetime_seconds: { type: "integer", doc: "From the certificate's beginning to its end." },
@@ -120,8 +125,8 @@ export const DECISION_FIELDS = {
   },
   peer_spiffe_id: {
     type: "string",
-    maxChars: 1024,
-    doc: "Verified SPIFFE ID of the gateway that passed on the caller's token; cut after 1024 characters.",
+    maxChars: 512,
+    doc: "Verified SPIFFE ID of the gateway that passed on the caller's token; cut after 512 characters.",
   },
   destination_principal: { type: "string", maxChars: 2048, doc: "Who is called, as Envoy reports it." },
   pep_address: {

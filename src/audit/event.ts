@@ -54,6 +54,8 @@ export interface DecisionFacts {
   readonly sourceAddress?: string | undefined;
   /** Only a SPIFFE ID that was verified, as `verifiedBy` says. */
   readonly subject?: string | undefined;
+  /** Of a credential that proved it and was refused. */
+  readonly subjectRefused?: string | undefined;
   /** Envoy's `source.principal`. */
   readonly subjectClaimed?: string | undefined;
   readonly identitySource: "certificate" | "principal" | "xfcc" | "token" | "none";
@@ -159,6 +161,7 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
       if (withPath && path !== undefined) line += text("path", toAuditPath(path), FIELDS.path.maxChars);
       line += text("source_address", facts.sourceAddress, FIELDS.source_address.maxChars);
       line += text("subject", facts.subject, FIELDS.subject.maxChars);
+      line += text("subject_refused", facts.subjectRefused, FIELDS.subject_refused.maxChars);
       line += text("subject_claimed", facts.subjectClaimed, FIELDS.subject_claimed.maxChars);
       line += `,"identity_source":"${facts.identitySource}","verified_by":"${facts.verifiedBy}"`;
       line += text("identity_detail", facts.identityDetail, FIELDS.identity_detail.maxChars);

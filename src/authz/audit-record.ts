@@ -33,6 +33,7 @@ export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOpti
     path: request?.path || undefined,
     sourceAddress: request?.sourceAddress || undefined,
     subject: identity?.spiffeId,
+    subjectRefused: identity?.refusedSpiffeId,
     subjectClaimed: identity?.claimed,
     identitySource: identity?.source ?? "none",
     verifiedBy: identity?.verifiedBy ?? "none",

@@ -21,4 +21,10 @@ export const ask = (request: RequestCredentials, nowUnixMs: number): Asked => ({
 /** The verified certificate of the connection, undefined when it has none, or why it is refused. */
 export type Peer =
   | { readonly ok: true; readonly certificate: VerifiedCertificate | undefined }
-  | { readonly ok: false; readonly code: IdentityCode; readonly detail?: string };
+  | {
+      readonly ok: false;
+      readonly code: IdentityCode;
+      readonly detail?: string;
+      /** One whose signatures hold, and that is refused all the same. */
+      readonly certificate?: VerifiedCertificate;
+    };

@@ -18,13 +18,15 @@ export interface Identity {
   readonly source: CredentialSource;
   /** The verified SPIFFE ID; never set unless `verifiedBy` is `pdp` or `envoy`. */
   readonly spiffeId?: string;
+  /** The ID of a credential whose signatures hold and that was refused all the same: revoked, long-lived, in conflict. For the record. */
+  readonly refusedSpiffeId?: string;
   /** Why there is no verified ID although a credential was presented. */
   readonly error?: IdentityCode;
   /** `attributes.source.principal`, verbatim and unverified; absent when Envoy said nothing. */
   readonly claimed?: string;
   /** When whatever was decided by this identity must be asked anew; absent when nothing was proven. */
   readonly notAfterUnixMs?: number;
-  /** The facts of the credential that the audit event keeps. */
+  /** The facts of the credential that speaks, or that was refused, which the audit event keeps. */
   readonly credential?: CredentialFacts;
   /** The verified peer of the connection, when another credential speaks. */
   readonly peerSpiffeId?: string;

@@ -28,10 +28,16 @@ export function createPeerVerifier({ bundles, certificates, xfcc, rulesOf }: Tru
         ok: false,
         code: "x509_principal_mismatch",
         detail: "certificate and source.principal name two callers",
+        certificate,
       };
     }
     if (forwarded?.uris.some((uri) => uri !== id)) {
-      return { ok: false, code: "xfcc_mismatch", detail: "certificate and x-forwarded-client-cert name two callers" };
+      return {
+        ok: false,
+        code: "xfcc_mismatch",
+        detail: "certificate and x-forwarded-client-cert name two callers",
+        certificate,
+      };
     }
     const { spiffeId } = certificate;
     const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
@@ -43,6 +49,6 @@ export function createPeerVerifier({ bundles, certificates, xfcc, rulesOf }: Tru
       nowUnixMs,
       true,
     );
-    return checked.ok ? { ok: true, certificate } : checked;
+    return checked.ok ? { ok: true, certificate } : { ...checked, certificate };
   };
 }

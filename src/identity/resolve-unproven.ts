@@ -3,7 +3,7 @@
 
 import type { Asked } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
-import { certificateSubject } from "./credential-facts.ts";
+import { certificateFacts, certificateSubject, tokenFacts } from "./credential-facts.ts";
 import { isReserved } from "./credential-rules.ts";
 import type { Identity } from "./identity.ts";
 import { toPromotedJson, toUnprovenJson } from "./identity-text.ts";
@@ -12,17 +12,23 @@ import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { RequestCredentials, Resolution, ResolverParts } from "./resolver-parts.ts";
 import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 
+/** What was verified of a request before it was refused. */
+export interface VerifiedCredentials {
+  readonly peer?: VerifiedCertificate | undefined;
+  readonly token?: JwtSvid | undefined;
+}
+
 /** The ways out of a resolution that prove nothing, and what all ways share. */
 export interface Unproven {
-  /** `peer` is the verified certificate of the connection, where what is refused came along with one. */
+  /** `verified`: the credentials whose signatures hold, refused or not; the event tells of the one that `source` names. */
   refuse(
     asked: Asked,
     source: Identity["source"],
     code: IdentityCode,
     detail?: string,
-    peer?: VerifiedCertificate,
+    verified?: VerifiedCredentials,
   ): Resolution;
-  /** Why the other end of the connection is revoked, if it is: by its certificate, or else by the name that Envoy has for it. */
+  /** Why the other end of the connection is revoked, if it is: by its certificate, or by another name that Envoy has for it. */
   revocationOfPeer(asked: Asked, peer: VerifiedCertificate | undefined): string | undefined;
   /** A caller that presented nothing: Envoy's word, or nobody. */
   unproven(asked: Asked): Resolution;
@@ -47,14 +53,15 @@ export function createUnproven(parts: ResolverParts): Unproven {
     source: Identity["source"],
     code: IdentityCode,
     detail?: string,
-    peer?: VerifiedCertificate,
+    verified: VerifiedCredentials = {},
   ): Resolution => {
     const { sourcePrincipal } = asked;
+    const { peer, token } = verified;
     if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) {
       // SECURITY: or whoever is revoked would reach the policy by adding a credential that is invalid in another way.
       const revoked = revocationOfPeer(asked, peer);
       if (revoked !== undefined)
-        return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", revoked);
+        return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", revoked, verified);
     }
     const identity: Identity = {
       json: toUnprovenJson(code, sourcePrincipal),
@@ -62,6 +69,10 @@ export function createUnproven(parts: ResolverParts): Unproven {
       source,
       error: code,
       ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
+      ...(source === "certificate" &&
+        peer !== undefined && { refusedSpiffeId: peer.spiffeId.id, credential: certificateFacts(peer) }),
+      ...(source === "token" &&
+        token !== undefined && { refusedSpiffeId: token.spiffeId.id, credential: tokenFacts(token) }),
     };
     if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) return { identity };
     return { identity, refusal: { code, detail: detail ?? code } };
@@ -73,7 +84,10 @@ export function createUnproven(parts: ResolverParts): Unproven {
   ): string | undefined => {
     const list = parts.denyList();
     if (list === undefined) return undefined;
-    if (peer !== undefined) return list.find(certificateSubject(peer), nowUnixMs)?.reason;
+    if (peer !== undefined) {
+      const reason = list.find(certificateSubject(peer), nowUnixMs)?.reason;
+      if (reason !== undefined || sourcePrincipal === peer.spiffeId.id) return reason;
+    }
     const id = workloadOf(sourcePrincipal);
     // A name does not tell when its certificate was issued, which counts as before anything.
     return id && list.find({ spiffeId: id, issuedUnixMs: Number.NEGATIVE_INFINITY }, nowUnixMs)?.reason;

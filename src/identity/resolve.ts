@@ -33,6 +33,7 @@ export function createResolver(parts: ResolverParts): Resolve {
   /** Everything is verified: do the credentials agree, is none of them revoked, and who speaks? */
   const conclude = (asked: Asked, peer: VerifiedCertificate | undefined, token: JwtSvid | undefined): Resolution => {
     const { sourcePrincipal, nowUnixMs } = asked;
+    const verified = { peer, token };
     if (token !== undefined) {
       const { spiffeId, expiresUnixMs } = token;
       const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
@@ -45,17 +46,18 @@ export function createResolver(parts: ResolverParts): Resolve {
         nowUnixMs,
         false,
       );
-      if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail, peer);
+      if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail, verified);
     }
     const forwards = token !== undefined && peer !== undefined && peer.spiffeId.id !== token.spiffeId.id;
     const disagreement = token === undefined ? undefined : disagreementOf(asked, peer, token, forwards);
-    if (disagreement !== undefined) return refuse(asked, "token", ...disagreement, peer);
+    if (disagreement !== undefined) return refuse(asked, "token", ...disagreement, verified);
     const speaker = speakerOf(peer, token, forwards);
     if (speaker === undefined) return unproven(asked);
-    const revoked =
-      revocationOfPeer(asked, peer) ??
-      (token === undefined ? undefined : parts.denyList()?.find(tokenSubject(token), nowUnixMs)?.reason);
-    if (revoked !== undefined) return refuse(asked, peer === undefined ? "token" : "certificate", "revoked", revoked);
+    const ofPeer = revocationOfPeer(asked, peer);
+    if (ofPeer !== undefined)
+      return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", ofPeer, verified);
+    const ofToken = token && parts.denyList()?.find(tokenSubject(token), nowUnixMs)?.reason;
+    if (ofToken !== undefined) return refuse(asked, "token", "revoked", ofToken, verified);
 
     const id = speaker.kind === "certificate" ? speaker.certificate.spiffeId : speaker.token.spiffeId;
     const view = viewOf(id.trustDomain, nowUnixMs);
@@ -111,16 +113,16 @@ export function createResolver(parts: ResolverParts): Resolve {
   return (request, nowUnixMs) => {
     const asked = ask(request, nowUnixMs);
     const peer = verifyPeer(asked);
-    if (!peer.ok) return refuse(asked, "certificate", peer.code, peer.detail);
+    if (!peer.ok) return refuse(asked, "certificate", peer.code, peer.detail, { peer: peer.certificate });
     const { certificate } = peer;
     if (tokens === undefined) return conclude(asked, certificate, undefined);
     const found = findRequestToken(request, tokens.places);
     if (found.kind === "none") return conclude(asked, certificate, undefined);
-    if (found.kind === "invalid") return refuse(asked, "token", `jwt_${found.code}`, undefined, certificate);
+    if (found.kind === "invalid") return refuse(asked, "token", `jwt_${found.code}`, undefined, { peer: certificate });
     const finish = (outcome: TokenOutcome, peer = certificate): Resolution => {
       if (!outcome.ok) {
         const { code, detail } = outcome;
-        return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, peer);
+        return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, { peer });
       }
       const resolution = conclude(asked, peer, outcome.value);
       return tokens.strip ? { ...resolution, headersToRemove: findTokenHeaders(request, found) } : resolution;
@@ -130,7 +132,7 @@ export function createResolver(parts: ResolverParts): Resolve {
     // SECURITY: what was in force when the signature check began may be so no longer; each bundle is asked for again.
     const finishLater = (outcome: TokenOutcome): Resolution | Promise<Resolution> => {
       const peerNow = verifyPeer(asked);
-      if (!peerNow.ok) return refuse(asked, "certificate", peerNow.code, peerNow.detail);
+      if (!peerNow.ok) return refuse(asked, "certificate", peerNow.code, peerNow.detail, { peer: peerNow.certificate });
       if (!outcome.ok || isInForce(outcome.value)) return finish(outcome, peerNow.certificate);
       const again = tokens.known.verify(found.token, nowUnixMs);
       return again instanceof Promise ? again.then(finishLater) : finish(again, peerNow.certificate);

@@ -425,3 +425,18 @@ it("without trust bundles looks at no certificate and no token, and refuses nobo
   assert.equal(resolution.refusal, undefined);
   assert.equal(resolution.identity.verifiedBy, "none");
 });
+
+it("keeps for the record whose credential was refused although its signatures hold, and nothing of one that proves nothing", async () => {
+  const told = async (request: Partial<RequestCredentials>, options?: WorldOptions) => {
+    const { identity } = await world.resolve(request, options);
+    return [identity.source, identity.refusedSpiffeId, identity.credential?.type, identity.spiffeId];
+  };
+  assert.deepEqual(await told(over(api), denying({ spiffe_id: API })), ["certificate", API, "x509-svid", undefined]);
+  assert.deepEqual(await told(bearer(token), denying({ jti: "t-1" })), ["token", API, "jwt-svid", undefined]);
+  const both = { ...over(api), ...bearer(token) };
+  assert.deepEqual(await told(both, denying({ jti: "t-1" })), ["token", API, "jwt-svid", undefined]);
+  const short = { trust: { rulesOf: () => ({ maxLifetimeMs: 60_000, minRemainingMs: 0 }) } };
+  assert.deepEqual(await told(over(api), short), ["certificate", API, "x509-svid", undefined]);
+  assert.deepEqual(await told({ ...over(gateway), ...bearer(token) }), ["token", API, "jwt-svid", undefined]);
+  assert.deepEqual(await told(over(selfSigned)), ["certificate", undefined, undefined, undefined]);
+});
