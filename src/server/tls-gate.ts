@@ -223,8 +223,9 @@ export function createTlsGate(options: TlsGateOptions): TlsGate {
 }
 
 function toLeave(remainingMs: number): Leave {
-  if (remainingMs < 2 * LEAVE_BEFORE_END_MS) return { afterMs: Math.max(0, remainingMs), graceMs: LEAVE_GRACE_MS };
-  return { afterMs: remainingMs - LEAVE_BEFORE_END_MS, graceMs: LEAVE_BEFORE_END_MS };
+  // A short life leaves a quarter of what remains for the calls that are open.
+  const graceMs = Math.min(LEAVE_BEFORE_END_MS, Math.max(0, remainingMs) / 4);
+  return { afterMs: Math.max(0, remainingMs) - graceMs, graceMs: Math.max(graceMs, LEAVE_GRACE_MS) };
 }
 
 /** Undefined for a peer that went by itself, as a TCP probe does. */
