@@ -1,7 +1,7 @@
 // Peer certificates that were verified before, recognised by their exact text: what a certificate says never changes, so only its
 // dates, and the bundle that its path rests on, are looked at again on every request.
 // PERF: the end of the text is the signature, which differs in every certificate: a map keyed by 70 characters of it, and one
-// comparison of the whole text, take 0.7 µs, SHA-256 of the text 1.6 µs (Node 20). 10,000 certificates take 22 MB of heap.
+// comparison of the whole text, take 0.7 µs, SHA-256 of the text 1.6 µs (Node 20). 10,000 certificates take 22 MB of heap here, 37 with their texts for input and event.
 // SECURITY: only what verified is kept here, so that certificates that prove nothing push nobody out. Those have a small memory of
 // their own, for a second, so that one that is sent again and again does not cost a verification each time.
 
