@@ -39,7 +39,7 @@ export const TLS_FIELDS = {
     fallback: undefined,
     parse: text,
     kind: "path",
-    doc: "PEM authorities of client certificates; with it, a client certificate is required (mTLS)",
+    doc: "PEM authorities of client certificates; with it, or with `client_spiffe_ids` and trust bundles, a client certificate is required (mTLS)",
   },
   tlsClientSpiffeIds: {
     key: "svidgate.tls.client_spiffe_ids",

@@ -314,6 +314,9 @@ describe("decodeEnvoyCertificate", () => {
     assert.equal(decodeEnvoyCertificate(plain.replaceAll("+", "%20")).ok, false);
   });
 
+  // A signature is of this or that length: one of three certificates ends without padding.
+  let padded = good.der;
+  while (!padded.toString("base64").endsWith("=")) padded = svid().der;
   const body = toPem(good.der).split("\n").slice(1, -2).join("");
   const rows: readonly (readonly [name: string, text: string])[] = [
     ["nothing", ""],
@@ -329,7 +332,7 @@ describe("decodeEnvoyCertificate", () => {
     ["what was escaped twice", encodeURIComponent(text)],
     ["another label", text.replaceAll("CERTIFICATE", "X509%20CRL")],
     ["base64 without PEM", body],
-    ["base64 without its padding", text.replaceAll("%3D", "")],
+    ["base64 without its padding", toEnvoyText(padded).replaceAll("%3D", "")],
     ["base64 with more padding", text.replace("%0A-----END", "%3D%3D%3D%0A-----END")],
     [
       "the other base64 alphabet",
