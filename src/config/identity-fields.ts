@@ -116,7 +116,7 @@ export const IDENTITY_FIELDS = {
     fallback: "keep",
     parse: oneOf("keep", "strip"),
     kind: "`keep` or `strip`",
-    doc: "whether a verified token goes on upstream; `strip` is recommended: whoever receives a bearer token can replay it",
+    doc: "whether the token goes on upstream with a request that passes, accepted or not; `strip` is recommended: whoever receives a bearer token can replay it",
   },
   jwtMaxLifetimeMs: {
     key: "svidgate.identity.jwt_svid.max_lifetime",

@@ -32,11 +32,19 @@ export type RequestToken =
       /** The header that holds the token, also when the metadata hold the same one. */
       readonly header?: string;
     }
-  | { readonly kind: "invalid"; readonly code: "malformed" | "several" };
+  | {
+      readonly kind: "invalid";
+      readonly code: "malformed" | "several";
+      /** The header that holds what cannot be read, or one of several tokens; undefined when only the metadata do. */
+      readonly header?: string;
+    };
 
 const NONE: RequestToken = { kind: "none" };
-const MALFORMED: RequestToken = { kind: "invalid", code: "malformed" };
-const SEVERAL: RequestToken = { kind: "invalid", code: "several" };
+const invalid = (code: "malformed" | "several", header: string | undefined): RequestToken => ({
+  kind: "invalid",
+  code,
+  ...(header !== undefined && { header }),
+});
 
 /** Finds the one token of a request. Two places may hold it if both hold the same. */
 export function findRequestToken(facts: RequestTokenFacts, options: RequestTokenOptions): RequestToken {
@@ -48,20 +56,33 @@ export function findRequestToken(facts: RequestTokenFacts, options: RequestToken
   if (metadata === undefined || ofHeader.kind === "invalid") return ofHeader;
   const ofMetadata = readMetadata(facts.filterMetadata(metadata.namespace, metadata.key));
   if (ofMetadata.kind === "none" || ofHeader.kind === "none") return ofMetadata.kind === "none" ? ofHeader : ofMetadata;
-  if (ofMetadata.kind === "invalid") return ofMetadata;
-  return ofMetadata.token === ofHeader.token ? ofHeader : SEVERAL;
+  if (ofMetadata.kind === "invalid") return invalid(ofMetadata.code, ofHeader.header);
+  return ofMetadata.token === ofHeader.token ? ofHeader : invalid("several", ofHeader.header);
 }
 
 /**
- * The headers that hold this token, for who passes the request on without it.
- * SECURITY: whoever finds the token in `authorization` can replay it as well as from the place where it was looked for.
+ * The headers that hold what was found, for who passes the request on without it, whether it was accepted or not.
+ * SECURITY: whoever finds a token in `authorization` can replay it as well as from the place where it was looked for.
  */
 export function findTokenHeaders(
-  facts: Pick<RequestTokenFacts, "header">,
-  { token, header: name }: { readonly token: string; readonly header?: string },
+  facts: RequestTokenFacts,
+  { metadata }: Pick<RequestTokenOptions, "metadata">,
+  found: Exclude<RequestToken, { readonly kind: "none" }>,
 ): readonly string[] {
-  const isElsewhere = name !== "authorization" && facts.header("authorization")?.includes(token) === true;
-  return [...(name === undefined ? [] : [name]), ...(isElsewhere ? ["authorization"] : [])];
+  const { header: name } = found;
+  const own = name === undefined ? [] : [name];
+  const authorization = name === "authorization" ? undefined : facts.header("authorization");
+  if (authorization === undefined) return own;
+  let texts: readonly string[];
+  if (found.kind === "token") texts = [found.token];
+  else {
+    const inMetadata = metadata && facts.filterMetadata(metadata.namespace, metadata.key);
+    const inHeader = name === undefined ? "" : (facts.header(name) ?? "");
+    texts = [...inHeader.split(/[\s,]+/), ...(typeof inMetadata === "string" ? [inMetadata] : [])].filter(
+      looksLikeJwtSvid,
+    );
+  }
+  return texts.some((text) => authorization.includes(text)) ? [...own, "authorization"] : own;
 }
 
 /** SPEC: RFC 9110 §11.4: spaces, and nothing else that may look like one. */
@@ -90,20 +111,22 @@ function findInSeveral(value: string): RequestToken {
     const words = line.split(/\s+/);
     // Another scheme's words are another credential's; a lone word continues the Bearer token before it.
     if (words.length > 1 && !BEARER.test(line)) continue;
-    if (words.some(looksLikeJwtSvid)) return lines.length > 1 ? SEVERAL : MALFORMED;
+    if (words.some(looksLikeJwtSvid)) return invalid(lines.length > 1 ? "several" : "malformed", "authorization");
   }
   return NONE;
 }
 
 function readConfiguredHeader(header: string, value: string | undefined): RequestToken {
   if (value === undefined) return NONE;
-  if (value.includes(",")) return SEVERAL;
+  if (value.includes(",")) return invalid("several", header);
   const token = value.replace(BEARER_PREFIX, "");
-  if (token === "" || /\s/.test(token)) return MALFORMED;
+  if (token === "" || /\s/.test(token)) return invalid("malformed", header);
   return { kind: "token", token, from: header === "authorization" ? "authorization" : "header", header };
 }
 
 function readMetadata(value: unknown): RequestToken {
   if (value === undefined) return NONE;
-  return typeof value === "string" && value !== "" ? { kind: "token", token: value, from: "metadata" } : MALFORMED;
+  return typeof value === "string" && value !== ""
+    ? { kind: "token", token: value, from: "metadata" }
+    : invalid("malformed", undefined);
 }

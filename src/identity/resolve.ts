@@ -2,15 +2,15 @@
 // The order: certificate, token, agreement of the two, deny list. One function, one result; nothing that fails falls through
 // to something weaker. SECURITY: only what was verified here is authenticated; docs/identity.md says what is trusted from whom.
 
-import { type Asked, ask } from "./asked.ts";
+import { type Asked, ask, type Peer } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
 import { certificateFacts, tokenFacts, tokenSubject } from "./credential-facts.ts";
 import { checkCredential, DEFAULT_RULES } from "./credential-rules.ts";
 import { type BundleView, issuedAt, type ProvenCaller, toProvenJson } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
-import type { TokenOutcome } from "./known-tokens.ts";
-import { findRequestToken, findTokenHeaders } from "./request-token.ts";
+import type { KnownTokens, TokenOutcome } from "./known-tokens.ts";
+import { findRequestToken, findTokenHeaders, type RequestToken } from "./request-token.ts";
 import { createPeerVerifier } from "./resolve-peer.ts";
 import { createUnproven } from "./resolve-unproven.ts";
 import type { Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
@@ -110,34 +110,50 @@ export function createResolver(parts: ResolverParts): Resolve {
     return undefined;
   };
 
-  return (request, nowUnixMs) => {
-    const asked = ask(request, nowUnixMs);
+  const resolveFound = (
+    asked: Asked,
+    known: KnownTokens,
+    found: Exclude<RequestToken, { readonly kind: "none" }>,
+  ): Resolution | Promise<Resolution> => {
+    const { nowUnixMs } = asked;
     const peer = verifyPeer(asked);
-    if (!peer.ok) return refuse(asked, "certificate", peer.code, peer.detail, { peer: peer.certificate });
+    if (!peer.ok) return refusePeer(asked, peer);
     const { certificate } = peer;
-    if (tokens === undefined) return conclude(asked, certificate, undefined);
-    const found = findRequestToken(request, tokens.places);
-    if (found.kind === "none") return conclude(asked, certificate, undefined);
     if (found.kind === "invalid") return refuse(asked, "token", `jwt_${found.code}`, undefined, { peer: certificate });
-    const finish = (outcome: TokenOutcome, peer = certificate): Resolution => {
-      if (!outcome.ok) {
-        const { code, detail } = outcome;
-        return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, { peer });
-      }
-      const resolution = conclude(asked, peer, outcome.value);
-      return tokens.strip ? { ...resolution, headersToRemove: findTokenHeaders(request, found) } : resolution;
+    const finish = (outcome: TokenOutcome, peer: VerifiedCertificate | undefined): Resolution => {
+      if (outcome.ok) return conclude(asked, peer, outcome.value);
+      const { code, detail } = outcome;
+      return refuse(asked, "token", code === "overloaded" ? code : `jwt_${code}`, detail, { peer });
     };
-    const verified = tokens.known.verify(found.token, nowUnixMs);
-    if (!(verified instanceof Promise)) return finish(verified);
+    const verified = known.verify(found.token, nowUnixMs);
+    if (!(verified instanceof Promise)) return finish(verified, certificate);
     // SECURITY: what was in force when the signature check began may be so no longer; each bundle is asked for again.
     const finishLater = (outcome: TokenOutcome): Resolution | Promise<Resolution> => {
       const peerNow = verifyPeer(asked);
-      if (!peerNow.ok) return refuse(asked, "certificate", peerNow.code, peerNow.detail, { peer: peerNow.certificate });
+      if (!peerNow.ok) return refusePeer(asked, peerNow);
       if (!outcome.ok || isInForce(outcome.value)) return finish(outcome, peerNow.certificate);
-      const again = tokens.known.verify(found.token, nowUnixMs);
+      const again = known.verify(found.token, nowUnixMs);
       return again instanceof Promise ? again.then(finishLater) : finish(again, peerNow.certificate);
     };
     return verified.then(finishLater);
+  };
+
+  const refusePeer = (asked: Asked, { code, detail, certificate }: Extract<Peer, { readonly ok: false }>): Resolution =>
+    refuse(asked, "certificate", code, detail, { peer: certificate });
+
+  return (request, nowUnixMs) => {
+    const asked = ask(request, nowUnixMs);
+    const found = tokens === undefined ? undefined : findRequestToken(request, tokens.places);
+    if (tokens === undefined || found === undefined || found.kind === "none") {
+      const peer = verifyPeer(asked);
+      return peer.ok ? conclude(asked, peer.certificate, undefined) : refusePeer(asked, peer);
+    }
+    const resolved = resolveFound(asked, tokens.known, found);
+    if (!tokens.strip) return resolved;
+    // SECURITY: a request can pass although its token was not accepted: `on_invalid: policy`, a dry run.
+    const headersToRemove = findTokenHeaders(request, tokens.places, found);
+    const strip = (resolution: Resolution): Resolution => ({ ...resolution, headersToRemove });
+    return resolved instanceof Promise ? resolved.then(strip) : strip(resolved);
   };
 }
 

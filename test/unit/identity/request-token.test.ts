@@ -172,8 +172,54 @@ describe("the headers that hold a token", () => {
   ];
   for (const [what, authorization, header, want] of rows)
     it(`are ${what}`, () => {
-      const facts = { header: (name: string) => (name === "authorization" ? authorization : undefined) };
-      const found = { token: SVID, ...(header !== undefined && { header }) };
-      assert.equal(findTokenHeaders(facts, found).join(" "), want);
+      const facts = {
+        header: (name: string) => (name === "authorization" ? authorization : undefined),
+        filterMetadata: () => undefined,
+      };
+      const found = { kind: "token", token: SVID, from: "header", ...(header !== undefined && { header }) } as const;
+      assert.equal(findTokenHeaders(facts, {}, found).join(" "), want);
+    });
+});
+
+describe("the headers that hold what is no single token", () => {
+  const metadata = { namespace: "envoy.jwt", key: "token" };
+  const rows: readonly (readonly [what: string, options: RequestTokenOptions, places: Places, want: string])[] = [
+    ["`authorization`", {}, { authorization: `Bearer ${SVID},Bearer ${SVID_2}` }, "authorization"],
+    ["the configured one", { header: "x-svid" }, { header: `${SVID},${SVID_2}` }, "x-svid"],
+    [
+      "`authorization` that holds one of them",
+      { header: "x-svid" },
+      { header: `${SVID},${SVID_2}`, authorization: `Bearer ${SVID_2}` },
+      "x-svid authorization",
+    ],
+    [
+      "no `authorization` of another's",
+      { header: "x-svid" },
+      { header: `${SVID},${SVID_2}`, authorization: `Bearer ${OIDC}` },
+      "x-svid",
+    ],
+    [
+      "its own beside other metadata",
+      { header: "x-svid", metadata },
+      { header: SVID, metadata: SVID_2, authorization: `Bearer ${SVID_2}` },
+      "x-svid authorization",
+    ],
+    [
+      "its own beside metadata without a token",
+      { metadata },
+      { authorization: `Bearer ${SVID}`, metadata: 1 },
+      "authorization",
+    ],
+    ["none, in metadata alone", { metadata }, { metadata: 1, authorization: "Basic YTpi" }, ""],
+  ];
+  for (const [what, options, { authorization, header, metadata: value }, want] of rows)
+    it(`are ${what}`, () => {
+      const facts = {
+        header: (name: string) => ({ authorization, "x-svid": header })[name],
+        filterMetadata: () => value,
+      };
+      const found = findRequestToken(facts, options);
+      assert.ok(found.kind === "invalid");
+      assert.equal(findTokenHeaders(facts, options, found).join(" "), want);
     });
 });

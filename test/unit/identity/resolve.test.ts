@@ -379,11 +379,28 @@ it("never falls back to Envoy's word when the certificate beside it fails", () =
   assert.equal(resolution.identity.error, "x509_untrusted");
 });
 
-it("tells which headers to take away only for a token that was accepted, and only where tokens are stripped", async () => {
+it("tells which headers to take away whether the token was accepted or not, and only where tokens are stripped", async () => {
   const strip = { tokens: { strip: true } };
   assert.deepEqual((await world.resolve(bearer(token), strip)).headersToRemove, ["authorization"]);
   assert.equal((await world.resolve(bearer(token))).headersToRemove, undefined);
   assert.equal((await world.resolve(withHeaders({ authorization: "Basic YTpi" }), strip)).headersToRemove, undefined);
+  const refused: readonly (readonly [IdentityCode, Partial<RequestCredentials>, WorldOptions?])[] = [
+    ["jwt_aud", bearer(world.token(td1, "/a", { aud: "spiffe://td1.test/other" }))],
+    ["jwt_signature", bearer(`${token.slice(0, -4)}AAAA`)],
+    ["jwt_several", bearer(`${token}, Bearer ${token}`)],
+    ["jwt_malformed", bearer(`${token} x`)],
+    ["x509_untrusted", { ...over(selfSigned), ...bearer(token) }],
+    ["x509_untrusted", { ...over(selfSigned), ...bearer(`${token}, Bearer ${token}`) }],
+    ["identity_conflict", { ...over(gateway), ...bearer(token) }],
+    ["revoked", bearer(token), denying({ jti: "t-1" })],
+  ];
+  for (const [code, request, options] of refused) {
+    for (const onInvalid of ["deny", "policy"] as const) {
+      const { identity, headersToRemove } = await world.resolve(request, { ...options, ...strip, onInvalid });
+      assert.deepEqual([identity.error, headersToRemove], [code, ["authorization"]]);
+    }
+    assert.equal((await world.resolve(request, options)).headersToRemove, undefined, code);
+  }
 });
 
 it("says `overloaded` above the number of tokens that may be verified at once", async () => {
