@@ -3,8 +3,9 @@
 
 import type { Asked } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
-import { certificateFacts, certificateSubject, tokenFacts } from "./credential-facts.ts";
+import { certificateFacts, certificateSubject, tokenFacts, tokenSubject } from "./credential-facts.ts";
 import { isReserved } from "./credential-rules.ts";
+import type { DenyList } from "./deny-list.ts";
 import type { Identity } from "./identity.ts";
 import { toPromotedJson, toUnprovenJson } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
@@ -18,6 +19,12 @@ export interface VerifiedCredentials {
   readonly token?: JwtSvid | undefined;
 }
 
+/** What the deny list says of a request's credentials. */
+export interface Revocation {
+  readonly source: "certificate" | "principal" | "token";
+  readonly reason: string;
+}
+
 /** The ways out of a resolution that prove nothing, and what all ways share. */
 export interface Unproven {
   /** `verified`: the credentials whose signatures hold, refused or not; the event tells of the one that `source` names. */
@@ -28,8 +35,11 @@ export interface Unproven {
     detail?: string,
     verified?: VerifiedCredentials,
   ): Resolution;
-  /** Why the other end of the connection is revoked, if it is: by its certificate, or by another name that Envoy has for it. */
-  revocationOfPeer(asked: Asked, peer: VerifiedCertificate | undefined): string | undefined;
+  /**
+   * Which credential is revoked and why, if one is: the other end of the connection, by its certificate or by another name that
+   * Envoy has for it, then the token.
+   */
+  revocationOf(asked: Asked, verified: VerifiedCredentials): Revocation | undefined;
   /** A caller that presented nothing: Envoy's word, or nobody. */
   unproven(asked: Asked): Resolution;
   /** Undefined when svidgate's own trust domain is not known. */
@@ -59,9 +69,8 @@ export function createUnproven(parts: ResolverParts): Unproven {
     const { peer, token } = verified;
     if (parts.onInvalid === "policy" && !ALWAYS_REFUSED.has(code)) {
       // SECURITY: or whoever is revoked would reach the policy by adding a credential that is invalid in another way.
-      const revoked = revocationOfPeer(asked, peer);
-      if (revoked !== undefined)
-        return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", revoked, verified);
+      const revoked = revocationOf(asked, verified);
+      if (revoked !== undefined) return refuse(asked, revoked.source, "revoked", revoked.reason, verified);
     }
     const identity: Identity = {
       json: toUnprovenJson(code, sourcePrincipal),
@@ -78,12 +87,20 @@ export function createUnproven(parts: ResolverParts): Unproven {
     return { identity, refusal: { code, detail: detail ?? code } };
   };
 
+  const revocationOf = (asked: Asked, { peer, token }: VerifiedCredentials): Revocation | undefined => {
+    const list = parts.denyList();
+    if (list === undefined) return undefined;
+    const ofPeer = revocationOfPeer(list, asked, peer);
+    if (ofPeer !== undefined) return { source: peer === undefined ? "principal" : "certificate", reason: ofPeer };
+    const ofToken = token && list.find(tokenSubject(token), asked.nowUnixMs)?.reason;
+    return ofToken === undefined ? undefined : { source: "token", reason: ofToken };
+  };
+
   const revocationOfPeer = (
+    list: DenyList,
     { sourcePrincipal, nowUnixMs }: Asked,
     peer: VerifiedCertificate | undefined,
   ): string | undefined => {
-    const list = parts.denyList();
-    if (list === undefined) return undefined;
     if (peer !== undefined) {
       const reason = list.find(certificateSubject(peer), nowUnixMs)?.reason;
       if (reason !== undefined || sourcePrincipal === peer.spiffeId.id) return reason;
@@ -95,8 +112,8 @@ export function createUnproven(parts: ResolverParts): Unproven {
 
   const unproven = (asked: Asked): Resolution => {
     const { sourcePrincipal } = asked;
-    const revoked = revocationOfPeer(asked, undefined);
-    if (revoked !== undefined) return refuse(asked, "principal", "revoked", revoked);
+    const revoked = revocationOf(asked, {});
+    if (revoked !== undefined) return refuse(asked, revoked.source, "revoked", revoked.reason);
     const id = parts.trustEnvoyPrincipal ? workloadOf(sourcePrincipal) : undefined;
     if (id !== undefined) {
       return isReserved(id) ? refuse(asked, "principal", "spiffe_id_reserved") : promoted(asked.request, id);
@@ -139,7 +156,7 @@ export function createUnproven(parts: ResolverParts): Unproven {
       filterMetadata: (namespace, key) => request.filterMetadata(namespace, key),
     });
 
-  return { refuse, revocationOfPeer, unproven, isFederated, attributesOf };
+  return { refuse, revocationOf, unproven, isFederated, attributesOf };
 }
 
 /** The ID in Envoy's word for the peer, if it is a workload's. */

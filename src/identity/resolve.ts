@@ -4,7 +4,7 @@
 
 import { type Asked, ask, type Peer } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
-import { certificateFacts, tokenFacts, tokenSubject } from "./credential-facts.ts";
+import { certificateFacts, tokenFacts } from "./credential-facts.ts";
 import { checkCredential, DEFAULT_RULES } from "./credential-rules.ts";
 import { type BundleView, issuedAt, type ProvenCaller, toProvenJson } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
@@ -18,7 +18,7 @@ import type { Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
 /** Builds the function that resolves by these parts. */
 export function createResolver(parts: ResolverParts): Resolve {
   const { trust } = parts;
-  const { refuse, revocationOfPeer, unproven, isFederated, attributesOf } = createUnproven(parts);
+  const { refuse, revocationOf, unproven, isFederated, attributesOf } = createUnproven(parts);
   if (trust === undefined) return (request, nowUnixMs) => unproven(ask(request, nowUnixMs));
   const { bundles, tokens, gateways } = trust;
   const verifyPeer = createPeerVerifier(trust);
@@ -53,11 +53,8 @@ export function createResolver(parts: ResolverParts): Resolve {
     if (disagreement !== undefined) return refuse(asked, "token", ...disagreement, verified);
     const speaker = speakerOf(peer, token, forwards);
     if (speaker === undefined) return unproven(asked);
-    const ofPeer = revocationOfPeer(asked, peer);
-    if (ofPeer !== undefined)
-      return refuse(asked, peer === undefined ? "principal" : "certificate", "revoked", ofPeer, verified);
-    const ofToken = token && parts.denyList()?.find(tokenSubject(token), nowUnixMs)?.reason;
-    if (ofToken !== undefined) return refuse(asked, "token", "revoked", ofToken, verified);
+    const revoked = revocationOf(asked, verified);
+    if (revoked !== undefined) return refuse(asked, revoked.source, "revoked", revoked.reason, verified);
 
     const id = speaker.kind === "certificate" ? speaker.certificate.spiffeId : speaker.token.spiffeId;
     const view = viewOf(id.trustDomain, nowUnixMs);
@@ -130,7 +127,7 @@ export function createResolver(parts: ResolverParts): Resolve {
     // SECURITY: what was in force when the signature check began may be so no longer; each bundle is asked for again.
     const finishLater = (outcome: TokenOutcome): Resolution | Promise<Resolution> => {
       const peerNow = verifyPeer(asked);
-      if (!peerNow.ok) return refusePeer(asked, peerNow);
+      if (!peerNow.ok) return refusePeer(asked, peerNow, outcome.ok ? outcome.value : undefined);
       if (!outcome.ok || isInForce(outcome.value)) return finish(outcome, peerNow.certificate);
       const again = known.verify(found.token, nowUnixMs);
       return again instanceof Promise ? again.then(finishLater) : finish(again, peerNow.certificate);
@@ -138,8 +135,11 @@ export function createResolver(parts: ResolverParts): Resolve {
     return verified.then(finishLater);
   };
 
-  const refusePeer = (asked: Asked, { code, detail, certificate }: Extract<Peer, { readonly ok: false }>): Resolution =>
-    refuse(asked, "certificate", code, detail, { peer: certificate });
+  const refusePeer = (
+    asked: Asked,
+    { code, detail, certificate }: Extract<Peer, { readonly ok: false }>,
+    token?: JwtSvid,
+  ): Resolution => refuse(asked, "certificate", code, detail, { peer: certificate, token });
 
   return (request, nowUnixMs) => {
     const asked = ask(request, nowUnixMs);

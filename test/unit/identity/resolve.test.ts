@@ -254,6 +254,30 @@ it("with on_invalid: policy, refuses a revoked peer whatever invalid credential 
   assert.equal((await world.resolve(mismatch, options)).refusal?.code, "revoked");
 });
 
+it("with on_invalid: policy, refuses a revoked token whatever else is wrong with it", async () => {
+  const expiring = { trust: { rulesOf: () => ({ maxLifetimeMs: undefined, minRemainingMs: 3_000_000 }) } };
+  const cases: readonly (readonly [IdentityCode, Partial<RequestCredentials>, WorldOptions?])[] = [
+    ["identity_conflict", { ...over(gateway), ...bearer(token) }],
+    ["identity_conflict", { ...bearer(token), sourcePrincipal: another }],
+    ["jwt_unbound", bearer(token), { tokens: { bindToPeer: true } }],
+    ["credential_expiring", bearer(token), expiring],
+  ];
+  for (const [code, request, more] of cases) {
+    const options = { ...more, onInvalid: "policy" } as const;
+    const before = await world.resolve(request, options);
+    assert.deepEqual([before.identity.error, before.refusal], [code, undefined]);
+    for (const entry of [{ jti: "t-1" }, { spiffe_id: API }]) {
+      const { refusal, identity } = await world.resolve(request, { ...options, ...denying(entry) });
+      assert.deepEqual([refusal?.code, identity.source], ["revoked", "token"], code);
+    }
+  }
+  const here = createTrustWorld(60_000);
+  const late = bearer(here.token(here.td1, "/a", { jti: "t-1" }));
+  here.clock.advanceMs(60_001);
+  const { refusal } = await here.resolve(late, { ...denying({ jti: "t-1" }), onInvalid: "policy" });
+  assert.equal(refusal?.code, "revoked", "under a stale bundle");
+});
+
 it("takes no token by keys that were withdrawn while its signature was checked, nor its peer by such an authority", async () => {
   const here = createTrustWorld();
   const svid = here.svid(here.td2, "/a");
