@@ -13,7 +13,7 @@ export interface VerifiedCertificate {
   readonly fingerprintSha256: string;
   /** Lower-case hex. */
   readonly serial: string;
-  /** RFC 4514 text, the most specific part first, at most 512 characters. */
+  /** To show: RFC 4514 text, the most specific part first, at most 512 code points; `issuersAndSerials` has the whole name. */
   readonly issuer: string;
   readonly subject: string;
   readonly keyType: CertificateKey["type"];
@@ -37,11 +37,12 @@ export interface VerifiedCertificate {
 }
 
 export interface IssuerAndSerial {
+  /** RFC 4514 text, uncut: it is compared. */
   readonly issuer: string;
   readonly serial: string;
 }
 
-const MAX_NAME_CHARS = 512;
+const MAX_SHOWN_CODE_POINTS = 512;
 
 /** Authorities are in many paths, and share one object. */
 const naming = kept(
@@ -59,8 +60,8 @@ export function toVerifiedCertificate(
     spiffeId: Object.freeze(spiffeId),
     fingerprintSha256,
     serial: fields.serial,
-    issuer: naming(leaf).issuer,
-    subject: toNameText(x509.subject),
+    issuer: toShownText(naming(leaf).issuer),
+    subject: toShownText(toNameText(x509.subject)),
     keyType: fields.key.type,
     keySize: fields.key.size,
     signatureAlgorithm: fields.signatureAlgorithm.name,
@@ -77,5 +78,11 @@ export function toVerifiedCertificate(
 
 /** OpenSSL's lines, `C=US` before `O=SPIRE`, turned round; each is escaped as RFC 4514 wants it. */
 function toNameText(lines: string | undefined): string {
-  return (lines ?? "").split("\n").reverse().join(",").slice(0, MAX_NAME_CHARS);
+  return (lines ?? "").split("\n").reverse().join(",");
+}
+
+/** Well-formed, whatever OpenSSL printed: half a pair becomes an escape in JSON that not every policy runtime takes. */
+function toShownText(name: string): string {
+  const shown = name.length <= MAX_SHOWN_CODE_POINTS ? name : [...name].slice(0, MAX_SHOWN_CODE_POINTS).join("");
+  return Buffer.from(shown, "utf8").toString("utf8");
 }

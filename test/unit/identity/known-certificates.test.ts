@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { certificateSubject } from "../../../src/identity/credential-facts.ts";
+import { parseDenyList } from "../../../src/identity/deny-list.ts";
 import { createKnownCertificates, type KnownCertificates } from "../../../src/identity/known-certificates.ts";
+import { commonName } from "../../support/der-certificate.ts";
 import { createTestBundles } from "../../support/held-bundles.ts";
 import {
   type CertificateProfile,
@@ -34,6 +37,21 @@ function world(options: { readonly maxEntries?: number; readonly clockSkewMs?: n
 }
 
 describe("known certificates", () => {
+  it("compare names whole, and cut them by code points to show them", () => {
+    const name = `${"a".repeat(508)}${"\u{1f600}".repeat(100)}`;
+    const issuer = issueAuthority(root, { ...LONG, subject: commonName(name), uris: ["spiffe://td1.test"] });
+    const leaf = svid("/long", { subject: commonName(name) }, issuer);
+    const verified = world().known.verify(toEnvoyText(leaf.der), [issuer.der], NOW);
+    assert.ok(verified.ok, verified.ok ? "" : verified.detail);
+    const shown = `CN=${"a".repeat(508)}\u{1f600}`;
+    assert.deepEqual([verified.value.issuer, verified.value.subject], [shown, shown]);
+    assert.equal(verified.value.issuersAndSerials[0]?.issuer, `CN=${name}`);
+    const list = parseDenyList(
+      JSON.stringify({ entries: [{ issuer: `CN=${name}`, serial: "0a0b", reason: "x", expires: "never" }] }),
+    );
+    assert.ok(list.ok && list.value.find(certificateSubject(verified.value), NOW) !== undefined);
+  });
+
   it("give the facts of a certificate and its path, frozen, and the same object the next time", () => {
     const { known } = world();
     const leaf = svid(
@@ -97,7 +115,7 @@ describe("known certificates", () => {
     assert.equal(codeOf(known, text, DATES.notAfterUnixMs + 1), "expired");
     assert.equal(codeOf(known, text, DATES.notBeforeUnixMs - 30_000), undefined);
     assert.equal(codeOf(known, text, DATES.notBeforeUnixMs - 30_001), "not_yet_valid");
-    assert.equal(codeOf(known, text, Number.NaN), "expired");
+    assert.equal(codeOf(known, text, Number.NaN), "not_yet_valid");
     assert.equal(codeOf(known, text), undefined);
     assert.equal(known.stats().misses, 1);
   });
