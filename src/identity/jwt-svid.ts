@@ -15,6 +15,7 @@ import {
   type UnverifiedClaims,
 } from "./jwt-claims.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
+import { DEFAULT_CLOCK_SKEW_MS, MAX_CLOCK_SKEW_MS } from "./svid-leaf.ts";
 import type { JwtAuthority } from "./trust-bundle.ts";
 import type { HeldBundle, TrustBundleSource } from "./trust-bundles.ts";
 
@@ -63,8 +64,6 @@ export interface JwtSvidOptions extends JwtSvidRules {
   readonly nowUnixMs: number;
 }
 
-const DEFAULT_LEEWAY_MS = 30_000;
-const MAX_LEEWAY_MS = 120_000;
 const DEFAULT_MAX_LIFETIME_MS = 3_600_000;
 /** Each try costs a signature check. */
 const MAX_KEYS_TRIED = 4;
@@ -80,7 +79,7 @@ export function parseJwtSvid(token: string): Result<UnverifiedJwtSvid, JwtSvidCo
   return claims.ok ? ok({ ...jws.value, ...claims.value }) : claims;
 }
 
-/** Verifies one token wholly. Never rejects. */
+/** Verifies one token wholly. Rejects only where what verifies signatures cannot be loaded. */
 export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Promise<Result<JwtSvid, JwtSvidCode>> {
   const checked = checkJwtSvid(token, options);
   return checked.ok ? checked.value.verify() : checked;
@@ -91,7 +90,7 @@ export interface UnsignedJwtSvid {
   /** Of the trust bundle that it will be held against. */
   readonly bundleGeneration: number;
   /**
-   * Verifies the signature. Never rejects. Fails with `signature`; when the bundle has changed meanwhile and the key is not in it
+   * Verifies the signature. Rejects only where what verifies signatures cannot be loaded. Fails with `signature`; when the bundle has changed meanwhile and the key is not in it
    * any more, with what the token fails with now. The outcome's generation is the bundle's that holds the key at the end.
    */
   verify(): Promise<Result<JwtSvid, JwtSvidCode>>;
@@ -143,7 +142,7 @@ function refuseWithdrawn(token: string, options: JwtSvidOptions): Result<JwtSvid
 /** The rules about dates with their defaults. */
 export const dateRules = ({ leewayMs, maxLifetimeMs }: JwtSvidRules, nowUnixMs: number): DateRules => ({
   nowUnixMs,
-  leewayMs: Math.min(leewayMs ?? DEFAULT_LEEWAY_MS, MAX_LEEWAY_MS),
+  leewayMs: Math.min(leewayMs ?? DEFAULT_CLOCK_SKEW_MS, MAX_CLOCK_SKEW_MS),
   maxLifetimeMs: maxLifetimeMs ?? DEFAULT_MAX_LIFETIME_MS,
 });
 

@@ -14,6 +14,8 @@ export type ValidityCode = "not_yet_valid" | "expired";
 
 /** How far a peer's clock may be ahead of ours, unless configured; the end of a certificate has no such grace. */
 export const DEFAULT_CLOCK_SKEW_MS = 30_000;
+/** More is never granted, whatever a caller asks for; tokens have the same bound. */
+export const MAX_CLOCK_SKEW_MS = 120_000;
 // id-kp-clientAuth 1.3.6.1.5.5.7.3.2 and anyExtendedKeyUsage 2.5.29.37.0.
 const CLIENT_AUTH: ReadonlySet<string> = new Set(["2b06010505070302", "551d2500"]);
 const EMPTY_NAME_BYTES = 2;
@@ -48,7 +50,7 @@ export function validityCode(
   nowUnixMs: number,
   clockSkewMs = DEFAULT_CLOCK_SKEW_MS,
 ): ValidityCode | undefined {
-  if (nowUnixMs + clockSkewMs < notBeforeUnixMs) return "not_yet_valid";
-  // Written so that a time that is no number is never valid.
+  // Both written so that what is no number is never valid.
+  if (!(notBeforeUnixMs <= nowUnixMs + Math.min(clockSkewMs, MAX_CLOCK_SKEW_MS))) return "not_yet_valid";
   return nowUnixMs <= notAfterUnixMs ? undefined : "expired";
 }
