@@ -22,7 +22,7 @@ export const verifyX509Svid: (
   options: X509SvidOptions,
 ) => Result<X509Svid, X509SvidCode> = verifyCertificate;
 
-/** Verifies a token wholly: form, claims, audience, dates, signature. Never rejects. */
+/** Verifies a token wholly: form, claims, audience, dates, signature. Rejects only where `jose` cannot be loaded. */
 export const verifyJwtSvid: (token: string, options: JwtSvidOptions) => Promise<Result<JwtSvid, JwtSvidCode>> =
   verifyToken;
 

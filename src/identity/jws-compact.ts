@@ -116,11 +116,18 @@ export function isKeyFor(
 export const loadVerifier = (): Promise<typeof import("jose/jws/flattened/verify")> =>
   import("jose/jws/flattened/verify");
 
-/** Whether `key` made the signature; a key that cannot verify at all made none. Never rejects. */
-export async function isSignedBy({ algorithm, encoded }: UnverifiedJws, key: KeyObject): Promise<boolean> {
+/**
+ * Whether `key` made the signature; a key that cannot verify at all made none. Rejects only where the verifier cannot be loaded:
+ * that is our fault and says nothing of the token.
+ */
+export async function isSignedBy(
+  { algorithm, encoded }: UnverifiedJws,
+  key: KeyObject,
+  load = loadVerifier,
+): Promise<boolean> {
   if (!isKeyFor(algorithm, key)) return false;
+  const { flattenedVerify } = await load();
   try {
-    const { flattenedVerify } = await loadVerifier();
     await flattenedVerify(encoded, key, { algorithms: [algorithm] });
     return true;
   } catch {

@@ -17,7 +17,7 @@ export type TokenOutcome = Result<JwtSvid, JwtSvidCode | "overloaded">;
 
 /** Verifies tokens, each of them once while it is known. */
 export interface KnownTokens {
-  /** At once for a known token and for whatever fails before the signature; a promise on first sight. Never rejects. */
+  /** At once for a known token and for whatever fails before the signature; a promise on first sight, which rejects only by a fault of ours. */
   verify(token: string, nowUnixMs: number): TokenOutcome | Promise<TokenOutcome>;
   stats(): KnownTokensStats;
 }
@@ -58,6 +58,8 @@ const MAX_FORGED = 1_000;
 const FORGED_KNOWN_MS = 5_000;
 
 interface Entry {
+  /** What the trust domain could say when the claims were filtered. */
+  readonly hasAllClaims: boolean;
   readonly outcome: { readonly ok: true; readonly value: JwtSvid };
   readonly verifiedUnixMs: number;
   readonly bytes: number;
@@ -74,14 +76,16 @@ export function createKnownTokens(options: KnownTokensOptions): KnownTokens {
   const forged = new Map<string, number>();
   const flights = new Map<string, Promise<TokenOutcome>>();
   let [bytes, hits, misses, evictions, overloads] = [0, 0, 0, 0, 0];
-  // So that the first token does not wait for it. A failure to load shows again, as a deny, with the first token.
+  // So that the first token does not wait for it. A failure to load shows again, as a fault, with the first token.
   loadVerifier().catch(() => undefined);
 
   const drop = (name: string, entry: Entry): void => {
     if (entries.delete(name)) bytes -= entry.bytes;
   };
 
-  const isGood = ({ outcome: { value }, verifiedUnixMs }: Entry, nowUnixMs: number): boolean => {
+  const keepsAll = ({ spiffeId }: JwtSvid): boolean => rules.keepsAllClaimsOf?.(spiffeId.trustDomain) ?? false;
+
+  const isGood = ({ outcome: { value }, verifiedUnixMs, hasAllClaims }: Entry, nowUnixMs: number): boolean => {
     // A wall clock that went back would make an entry live longer: such an entry is of no use.
     const dates = dateRules(rules, nowUnixMs);
     const ageMs = nowUnixMs - verifiedUnixMs;
@@ -89,12 +93,15 @@ export function createKnownTokens(options: KnownTokensOptions): KnownTokens {
       ageMs < MAX_KNOWN_MS &&
       ageMs >= -dates.leewayMs &&
       rules.bundles.find(value.spiffeId.trustDomain)?.generation === value.bundleGeneration &&
+      // svidgate's own trust domain may be learnt, or change, while a token is known.
+      hasAllClaims === keepsAll(value) &&
       checkDates(value, dates).ok
     );
   };
 
   const keep = (name: string, value: JwtSvid, verifiedUnixMs: number): void => {
-    const entry = { outcome: ok(value), verifiedUnixMs, bytes: ENTRY_BYTES + bytesOfClaims(value.claims) };
+    const bytesHeld = ENTRY_BYTES + bytesOfClaims(value.claims);
+    const entry = { hasAllClaims: keepsAll(value), outcome: ok(value), verifiedUnixMs, bytes: bytesHeld };
     const earlier = entries.get(name);
     if (earlier !== undefined) drop(name, earlier);
     entries.set(name, entry);
@@ -135,12 +142,17 @@ export function createKnownTokens(options: KnownTokensOptions): KnownTokens {
       overloads++;
       return fail("overloaded", `${maxInFlight} tokens are being verified`);
     }
-    const outcome = checked.value.verify().then((verified) => {
-      flights.delete(flight);
-      if (verified.ok) keep(name, verified.value, nowUnixMs);
-      else if (verified.code === "signature") keepForged(flight, nowUnixMs);
-      return verified;
-    });
+    const land = async (): Promise<TokenOutcome> => {
+      try {
+        const verified = await checked.value.verify();
+        if (verified.ok) keep(name, verified.value, nowUnixMs);
+        else if (verified.code === "signature") keepForged(flight, nowUnixMs);
+        return verified;
+      } finally {
+        flights.delete(flight);
+      }
+    };
+    const outcome = land();
     flights.set(flight, outcome);
     return outcome;
   };

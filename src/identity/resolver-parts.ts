@@ -79,5 +79,5 @@ export interface Resolution {
   readonly headersToRemove?: readonly string[];
 }
 
-/** Resolves one request. A promise only where a token is seen for the first time. Never throws and never rejects by itself. */
+/** Resolves one request. A promise only where a token is seen for the first time. Rejects only by a fault of ours. */
 export type Resolve = (request: RequestCredentials, nowUnixMs: number) => Resolution | Promise<Resolution>;

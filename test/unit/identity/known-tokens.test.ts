@@ -267,6 +267,59 @@ describe("tokens at first sight", () => {
   });
 });
 
+describe("tokens that could not be verified by a fault of ours", () => {
+  it("are in the air no longer, and neither known nor taken for forged ones", async () => {
+    const { bundles, clock } = world();
+    let isBroken = false;
+    let looks = 0;
+    const known = createKnownTokens({
+      audiences: [AUDIENCE],
+      maxInFlight: 1,
+      bundles: {
+        find: (trustDomain) => {
+          looks++;
+          if (isBroken && looks > 1) throw new Error("broken");
+          return bundles.find(trustDomain);
+        },
+      },
+    });
+    const token = mint();
+    const verify = () => {
+      looks = 0;
+      return known.verify(token, clock.unixMs());
+    };
+    for (const _ of [1, 2]) {
+      isBroken = true;
+      const first = verify();
+      assert.ok(first instanceof Promise);
+      assert.equal(known.stats().inFlight, 1);
+      await assert.rejects(first, /broken/);
+      assert.deepEqual([known.stats().inFlight, known.stats().entries], [0, 0]);
+    }
+    isBroken = false;
+    assert.equal(await later(verify()), "ok");
+  });
+});
+
+describe("the claims of known tokens", () => {
+  it("are filtered anew when their trust domain becomes svidgate's own, and when it ceases to be", async () => {
+    let own = "";
+    const { verify } = world({ keepsAllClaimsOf: (trustDomain) => trustDomain === own });
+    const token = mint({ role: "admin" });
+    for (const [name, role] of [
+      ["", undefined],
+      ["td1.test", "admin"],
+      ["td2.test", undefined],
+    ] as const) {
+      own = name;
+      const outcome = await verify(token);
+      assert.ok(outcome.ok);
+      assert.equal(outcome.value.claims.get("role"), role, `own: ${name}`);
+      assert.equal(atOnce(verify(token)), "ok");
+    }
+  });
+});
+
 describe("the bounds of known tokens", () => {
   it("drop the one that was not used for longest", async () => {
     const { known, verify } = world({ maxEntries: 3 });
