@@ -63,7 +63,10 @@ function toIdentityCounts(identity: RunningIdentity, nowUnixMs: number): Identit
       ...domain,
       fresh: state === "fresh",
     })),
-    workloadApiConnected: workloadApi?.status().streams.every(({ state }) => state === "connected"),
+    workloadApiStreams: (workloadApi?.status().streams ?? []).map(({ name, state }) => ({
+      stream: name,
+      connected: state === "connected",
+    })),
     certificates: certificates?.stats() ?? NO_CACHE,
     tokens: tokens?.stats() ?? NO_CACHE,
     denyList: list && { entries: list.entries, current: list.problem === undefined },

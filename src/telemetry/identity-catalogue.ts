@@ -19,6 +19,10 @@ export type BundleOrigin = (typeof BUNDLE_ORIGINS)[number];
 export const BUNDLE_EVENTS = ["changed", "confirmed", "withdrawn", "failed"] as const;
 export type BundleEvent = (typeof BUNDLE_EVENTS)[number];
 
+/** The streams of the SPIFFE Workload API. */
+export const WORKLOAD_API_STREAMS = ["x509_bundles", "jwt_bundles", "x509_svid"] as const;
+export type WorkloadApiStream = (typeof WORKLOAD_API_STREAMS)[number];
+
 /** The caches of verified credentials. */
 export const CREDENTIAL_CACHES = ["certificate", "token"] as const;
 
@@ -65,8 +69,8 @@ export const IDENTITY_CATALOGUE = {
   },
   svidgate_workload_api_connected: {
     type: "gauge",
-    help: "1 while every stream of the SPIFFE Workload API is open; absent where none is configured.",
-    labels: {},
+    help: "1 while a stream of the SPIFFE Workload API is open; a server without JWT-SVIDs leaves jwt_bundles at 0; absent where none is configured.",
+    labels: { stream: WORKLOAD_API_STREAMS },
   },
   svidgate_credential_cache_entries: {
     type: "gauge",

@@ -13,6 +13,7 @@ import {
   type IdentitySource,
   VERIFIERS,
   type Verifier,
+  type WorkloadApiStream,
 } from "./identity-catalogue.ts";
 
 /** What the parts of identity know of themselves, as the exposition needs it. */
@@ -25,8 +26,8 @@ export interface IdentityCounts {
     readonly x509Authorities: number;
     readonly jwtAuthorities: number;
   }[];
-  /** Undefined where no Workload API is configured. */
-  readonly workloadApiConnected: boolean | undefined;
+  /** Empty where no Workload API is configured. */
+  readonly workloadApiStreams: readonly { readonly stream: WorkloadApiStream; readonly connected: boolean }[];
   readonly certificates: CacheCounts;
   readonly tokens: CacheCounts & { readonly inFlight: number };
   /** Undefined where no deny list is configured. */
@@ -120,7 +121,11 @@ export function createIdentityMetrics(counts: () => IdentityCounts | undefined):
             value: events.get(`${source} ${event}`) ?? 0,
           })),
         ),
-      svidgate_workload_api_connected: () => flag(counts()?.workloadApiConnected),
+      svidgate_workload_api_connected: () =>
+        (counts()?.workloadApiStreams ?? []).map(({ stream, connected }) => ({
+          labels: { stream },
+          value: Number(connected),
+        })),
       svidgate_credential_cache_entries: () => perCache(({ entries }) => entries),
       svidgate_credential_cache_hits_total: () => perCache(({ hits }) => hits),
       svidgate_credential_cache_misses_total: () => perCache(({ misses }) => misses),

@@ -61,7 +61,7 @@ async function exported(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
         trustDomains: [
           { trustDomain: "example.org", fresh: true, ageSeconds: 1, x509Authorities: 1, jwtAuthorities: 1 },
         ],
-        workloadApiConnected: true,
+        workloadApiStreams: [{ stream: "x509_bundles", connected: true } as const],
         certificates: { entries: 0, hits: 0, misses: 0 },
         tokens: { entries: 0, hits: 0, misses: 0, inFlight: 0 },
         denyList: { entries: 0, current: true },

@@ -5,7 +5,7 @@ import { createIdentityMetrics, type IdentityCounts } from "../../../src/telemet
 const NO_CACHE = { entries: 0, hits: 0, misses: 0 };
 const NOTHING: IdentityCounts = {
   trustDomains: [],
-  workloadApiConnected: undefined,
+  workloadApiStreams: [],
   certificates: NO_CACHE,
   tokens: { ...NO_CACHE, inFlight: 0 },
   denyList: undefined,
@@ -27,16 +27,30 @@ it("has gauges of what is configured, as 1 or 0, and none of what is not", () =>
   assert.deepEqual(gauges(), [[], [], [], []]);
   counts = {
     ...NOTHING,
-    workloadApiConnected: true,
+    workloadApiStreams: [{ stream: "x509_bundles", connected: true }],
     denyList: { entries: 3, current: true },
     attributeFilesCurrent: true,
   };
   assert.deepEqual(gauges(), [[1], [1], [3], [1]]);
   counts = {
     ...NOTHING,
-    workloadApiConnected: false,
+    workloadApiStreams: [{ stream: "x509_bundles", connected: false }],
     denyList: { entries: 0, current: false },
     attributeFilesCurrent: false,
   };
   assert.deepEqual(gauges(), [[0], [0], [0], [0]]);
+});
+
+it("tells each stream of the Workload API apart: a server without JWT-SVIDs leaves one closed for ever", () => {
+  const workloadApiStreams = [
+    { stream: "x509_bundles", connected: true },
+    { stream: "jwt_bundles", connected: false },
+    { stream: "x509_svid", connected: true },
+  ] as const;
+  const { readers } = createIdentityMetrics(() => ({ ...NOTHING, workloadApiStreams }));
+  assert.deepEqual(readers.svidgate_workload_api_connected(), [
+    { labels: { stream: "x509_bundles" }, value: 1 },
+    { labels: { stream: "jwt_bundles" }, value: 0 },
+    { labels: { stream: "x509_svid" }, value: 1 },
+  ]);
 });
