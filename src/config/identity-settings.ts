@@ -98,12 +98,14 @@ function notesOf(config: Config, hasTrustBundles: boolean, jwtEnabled: boolean):
     }
   }
   const asksWorkloadApi =
+    // svidgate's own trust domain is then the one of its SVID.
+    config.ownTrustDomain === undefined ||
     config.trustDomainBundles.length === 0 ||
     config.trustDomainBundles.some(([, { kind }]) => kind === "workload_api") ||
     config.tlsSource === "workload_api";
   if (config.workloadApi !== undefined && !asksWorkloadApi) {
     notes.push(
-      "svidgate.identity.workload_api: no effect: every trust domain has its bundle from elsewhere, and `svidgate.tls.source` is files",
+      "svidgate.identity.workload_api: no effect: every trust domain has its bundle from elsewhere, `svidgate.identity.trust_domain` is set, and `svidgate.tls.source` is files",
     );
   }
   return notes;

@@ -129,10 +129,13 @@ describe("the Workload API", () => {
   });
 
   it("is announced where nothing asks it", () => {
-    assert.deepEqual(settingsOf(WORKLOAD_API, BUNDLE).notes, [
-      "svidgate.identity.workload_api: no effect: every trust domain has its bundle from elsewhere, and `svidgate.tls.source` is files",
+    const own = "trust_domain=example.org";
+    assert.deepEqual(settingsOf(WORKLOAD_API, BUNDLE, own).notes, [
+      "svidgate.identity.workload_api: no effect: every trust domain has its bundle from elsewhere, `svidgate.identity.trust_domain` is set, and `svidgate.tls.source` is files",
     ]);
-    assert.deepEqual(settingsOf(WORKLOAD_API, BUNDLE, "svidgate.tls.source=workload_api").notes, []);
+    assert.deepEqual(settingsOf(WORKLOAD_API, BUNDLE, own, "svidgate.tls.source=workload_api").notes, []);
+    // Its SVID says which trust domain is svidgate's own.
+    assert.deepEqual(settingsOf(WORKLOAD_API, BUNDLE).notes, []);
   });
 
   for (const address of ["unix:///run/agent.sock", "tcp://127.0.0.1:8081", "tcp://[::1]:8081"]) {
