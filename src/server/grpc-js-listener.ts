@@ -63,6 +63,28 @@ export function createGrpcJsListener(options: ListenerOptions, addServices?: (se
   let closed = false;
   let onEmpty: (() => void) | undefined;
 
+  let wantsReview = false;
+  let reviewing: Promise<void> | undefined;
+  /** One at a time; what changes meanwhile is followed by one more round. Never rejects. */
+  const reviewAll = async (): Promise<void> => {
+    do {
+      wantsReview = false;
+      for (const [name, held] of [...connections]) {
+        if (!connections.has(name)) continue;
+        try {
+          if (held.peer.refusal() !== undefined) held.drain(REFUSED_GRACE_MS);
+        } catch (error) {
+          // Each check judges its peer again: this is no gate, and the others are to be reviewed all the same.
+          faults++;
+          options.onFault(error);
+        }
+        // PERF: a new bundle is a search of a path for each peer; checks go in between.
+        await nextTurn();
+      }
+      await nextTurn();
+    } while (wantsReview);
+    reviewing = undefined;
+  };
   const cut = (): number => {
     const left = connections.size;
     closed = true;
@@ -111,12 +133,10 @@ export function createGrpcJsListener(options: ListenerOptions, addServices?: (se
       }
       if (drainGraceMs !== undefined) held.drain(drainGraceMs);
     },
-    review: async () => {
-      for (const held of [...connections.values()]) {
-        if (held.peer.refusal() !== undefined) held.drain(REFUSED_GRACE_MS);
-        // PERF: a new bundle is a search of a path for each peer; checks go in between.
-        await nextTurn();
-      }
+    review: () => {
+      wantsReview = true;
+      reviewing ??= reviewAll();
+      return reviewing;
     },
     get connections() {
       return connections.size;
