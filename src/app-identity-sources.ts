@@ -8,7 +8,7 @@ import { DEFAULT_TRUST_DOMAIN_RULES } from "./config/trust-domains.ts";
 import { startBundleFile } from "./identity/sources/file.ts";
 import { startBundleEndpoint } from "./identity/sources/https.ts";
 import type { RunningSource } from "./identity/sources/running-source.ts";
-import { startWorkloadApi, type WorkloadApi } from "./identity/sources/workload-api.ts";
+import { startWorkloadApi, type WorkloadApi, type WorkloadStreamStatus } from "./identity/sources/workload-api.ts";
 import {
   type BundleOrigin,
   type BundleSink,
@@ -94,14 +94,15 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
       ? undefined
       : startWorkloadApi({ socket, wantSvid: true }, sink("workload_api"), {
           ...ports,
-          onStreamChange: (status) => log.info("workload API", { ...status }),
+          onStreamChange: (status) => logStream(log, status),
         });
   return {
     bundles,
     workloadApi,
     ready: within(FIRST_ANSWERS_MS, ports.timers, [...running.map((source) => source.ready), workloadApi?.ready]),
     reload: async () => {
-      await Promise.all(running.map((source) => source.reload()));
+      const asked = running.map((source) => source.reload());
+      await within(FIRST_ANSWERS_MS, ports.timers, asked);
     },
     close: () => {
       for (const source of running) source.close();
@@ -110,18 +111,26 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
   };
 }
 
-/** How long a start waits for sources that are silent: what is configured is then served without them, and refused as absent. */
+/**
+ * How long a start waits for sources that are silent: what is configured is then served without them, and refused as absent. Nor
+ * does a reload wait longer: what an endpoint says later counts when it says it.
+ */
 const FIRST_ANSWERS_MS = 10_000;
 
 /** Resolves when all have, or after `ms`. */
 function within(ms: number, timers: Timers, all: readonly (Promise<void> | undefined)[]): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const cancel = timers.after(ms, resolve);
-    void Promise.all(all).then(() => {
-      cancel();
-      resolve();
-    });
+    void Promise.all(all)
+      .then(() => resolve(), reject)
+      .finally(cancel);
   });
+}
+
+/** A stream that breaks is a warning; one that opens is none. */
+function logStream(log: Log, { lastMessageUnixMs, ...status }: WorkloadStreamStatus): void {
+  const lastMessage = lastMessageUnixMs === undefined ? undefined : new Date(lastMessageUnixMs).toISOString();
+  log[status.problem === undefined ? "info" : "warn"]("workload API", { ...status, lastMessage });
 }
 
 /** The same sink, with metrics and a log line for each change. */
@@ -132,7 +141,10 @@ function counted(origin: BundleOrigin, sink: BundleSink, { log, onBundle }: Iden
       const update = sink.replace(bundle, lastSuccessUnixMs);
       if (lastSuccessUnixMs !== undefined) {
         // Its source has said nothing yet: what was known before the restart holds until then.
-        log.info("trust bundle restored", { trustDomain: bundle.trustDomain, origin, lastSuccessUnixMs });
+        if (update === "taken") {
+          const lastSuccess = new Date(lastSuccessUnixMs).toISOString();
+          log.info("trust bundle restored", { trustDomain: bundle.trustDomain, origin, lastSuccess });
+        }
         return update;
       }
       onBundle?.(origin, update === "taken" ? "changed" : update === "unchanged" ? "confirmed" : "failed");

@@ -1,6 +1,7 @@
 // `identity` of `GET /status`: what callers are verified against and how fresh that is. Nothing of callers, no keys.
 
 import type { RunningIdentity } from "./app-identity.ts";
+import { DEFAULT_TRUST_DOMAIN_RULES } from "./config/trust-domains.ts";
 import type { KnownTokensStats } from "./identity/known-tokens.ts";
 
 /** The section; `trust_domains` is empty where nothing is verified. */
@@ -20,6 +21,7 @@ export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): 
       sequence: domain.sequence?.toString() ?? null,
       age_seconds: domain.ageSeconds === undefined ? null : Math.floor(domain.ageSeconds),
       last_success: toTime(domain.lastSuccessUnixMs),
+      max_staleness_seconds: toMaxStaleness(settings, domain.trustDomain),
       refresh_hint_seconds: domain.refreshHintSeconds ?? null,
       x509_authorities: domain.x509Authorities,
       jwt_authorities: domain.jwtAuthorities,
@@ -40,6 +42,12 @@ export function toIdentityStatus(identity: RunningIdentity, nowUnixMs: number): 
   };
 }
 
+/** `null` for a bundle that is never too old. */
+function toMaxStaleness({ trustDomains }: RunningIdentity["settings"], trustDomain: string): number | null {
+  const { maxStalenessMs } = trustDomains.get(trustDomain) ?? DEFAULT_TRUST_DOMAIN_RULES;
+  return Number.isFinite(maxStalenessMs) ? maxStalenessMs / 1000 : null;
+}
+
 const toTokenStats = ({ inFlight, ...stats }: KnownTokensStats): unknown => ({ ...stats, in_flight: inFlight });
 
 type WorkloadApiStatus = ReturnType<NonNullable<RunningIdentity["workloadApi"]>["status"]>;
@@ -53,6 +61,7 @@ const toWorkloadApiStatus = ({ socket, streams, ownSvid }: WorkloadApiStatus): u
       ? null
       : {
           spiffe_id: ownSvid.spiffeId,
+          hint: ownSvid.hint ?? null,
           not_before: toTime(ownSvid.notBeforeUnixMs),
           not_after: toTime(ownSvid.notAfterUnixMs),
         },

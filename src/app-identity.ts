@@ -2,6 +2,7 @@
 // to the one function that says who calls. It outlives a reload unless the reload changes what it is made of.
 
 import { type IdentityPorts, startBundleSources } from "./app-identity-sources.ts";
+import { stayAwake } from "./base/stay-awake.ts";
 import type { FieldName } from "./config/fields.ts";
 import { isIdentityField } from "./config/identity-settings.ts";
 import type { Settings } from "./config/settings.ts";
@@ -13,6 +14,7 @@ import type { Resolve, TokenTrust, Trust } from "./identity/resolver-parts.ts";
 import { type AttributeFiles, startAttributes } from "./identity/sources/attribute-files.ts";
 import { type DenyListFile, startDenyListFile } from "./identity/sources/deny-list-file.ts";
 import type { WorkloadApi } from "./identity/sources/workload-api.ts";
+import { parseWorkloadApiAddress } from "./identity/sources/workload-api-address.ts";
 import type { TrustBundles } from "./identity/trust-bundles.ts";
 
 export type { IdentityPorts } from "./app-identity-sources.ts";
@@ -33,6 +35,8 @@ export interface RunningIdentity {
   readonly ready: boolean;
   /** Raised by whatever can change a decision without a new policy: bundles, deny list, attributes. */
   readonly stateEpoch: number;
+  /** Takes the place of `former`: the epoch goes on from there. */
+  succeed(former: Pick<RunningIdentity, "stateEpoch">): void;
   /** Reads every file again; the sentences say what is wrong now. */
   reload(): Promise<readonly string[]>;
   close(): void;
@@ -43,9 +47,17 @@ export type StartedIdentity =
   | { readonly ok: true; readonly identity: RunningIdentity; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Starts every part and waits for each one's first answer. */
-export async function startIdentity(settings: Settings, ports: IdentityPorts): Promise<StartedIdentity> {
+/** Starts every part and waits for each one's first answer; the process lives on meanwhile. */
+export function startIdentity(settings: Settings, ports: IdentityPorts): Promise<StartedIdentity> {
+  return stayAwake(startParts(settings, ports));
+}
+
+async function startParts(settings: Settings, ports: IdentityPorts): Promise<StartedIdentity> {
   const { clock, timers, log } = ports;
+  const address = settings.workloadApi === undefined ? undefined : parseWorkloadApiAddress(settings.workloadApi);
+  if (address?.ok === false) {
+    return { ok: false, problems: [`svidgate.identity.workload_api: ${address.detail ?? address.code}`] };
+  }
   const sources = startBundleSources(settings, ports);
   const denyList =
     settings.denyList === undefined
@@ -99,6 +111,7 @@ export async function startIdentity(settings: Settings, ports: IdentityPorts): P
     ...told(denyList?.status().problem),
     ...(attributes?.status().problems ?? []),
   ];
+  let formerEpochs = 0;
   const identity: RunningIdentity = {
     resolve: createResolver({
       trust,
@@ -119,9 +132,11 @@ export async function startIdentity(settings: Settings, ports: IdentityPorts): P
       return sources === undefined || isReady(settings, sources.bundles, clock.unixMs());
     },
     get stateEpoch() {
-      return (
-        (sources?.bundles.generation ?? 0) + (denyList?.status().generation ?? 0) + (attributes?.source.generation ?? 0)
-      );
+      const parts = [sources?.bundles.generation, denyList?.status().generation, attributes?.source.generation];
+      return parts.reduce<number>((sum, generation) => sum + (generation ?? 0), formerEpochs);
+    },
+    succeed: (former) => {
+      formerEpochs = former.stateEpoch + 1;
     },
     reload: async () => {
       await Promise.all([sources?.reload(), denyList?.reload(), attributes?.reload()]);

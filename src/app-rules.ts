@@ -9,7 +9,7 @@ import {
   type RunningIdentity,
   startIdentity,
 } from "./app-identity.ts";
-import { loadListenerTls, wantsTls } from "./app-tls.ts";
+import { loadListenerTls, NO_SVID, wantsTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { toDecisionFacts } from "./authz/audit-record.ts";
@@ -52,9 +52,15 @@ export type LoadedRules =
       readonly ok: true;
       readonly rules: Rules;
       readonly warnings: readonly string[];
+      readonly identityWarnings: readonly string[];
       readonly tlsWarnings: readonly string[];
     }
-  | { readonly ok: false; readonly problems: readonly string[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly string[];
+      /** Whether one of them is of the listener's TLS. */
+      readonly isTlsAtFault?: true;
+    };
 
 /** Reads policy, data, proto descriptor and TLS files, and starts identity, or has `current` read its files again. */
 export async function loadRules(
@@ -72,13 +78,21 @@ export async function loadRules(
     if (identity !== current) identity?.close();
     throw fault;
   });
-  const problems = [started, loaded, tls].flatMap((part) => (part.ok ? [] : part.problems));
   if (identity === undefined || !loaded.ok || !tls.ok || !started.ok) {
     if (identity !== current) identity?.close();
-    return { ok: false, problems };
+    // Without identity nobody has asked the Workload API for an SVID.
+    const ofTls = tls.ok ? [] : tls.problems.filter((problem) => started.ok || problem !== NO_SVID);
+    const problems = [started, loaded].flatMap((part) => (part.ok ? [] : part.problems));
+    return { ok: false, problems: [...problems, ...ofTls], ...(ofTls.length > 0 && { isTlsAtFault: true }) };
   }
   const rules: Rules = { ...loaded.parts, identity, tls: tls.material };
-  return { ok: true, rules, warnings: [...loaded.warnings, ...started.warnings], tlsWarnings: tls.warnings };
+  return {
+    ok: true,
+    rules,
+    warnings: loaded.warnings,
+    identityWarnings: started.warnings,
+    tlsWarnings: tls.warnings,
+  };
 }
 
 async function loadIdentity(
@@ -118,7 +132,8 @@ export async function reloadRules(
   }
   if (wantsTls(resolved.settings) !== (current.tls !== undefined)) {
     const key = "svidgate.tls.certificate";
-    return { ok: false, problems: [`${key}: TLS cannot be turned on or off while serving: restart, or set it back`] };
+    const problem = `${key}: TLS cannot be turned on or off while serving: restart, or set it back`;
+    return { ok: false, problems: [problem], isTlsAtFault: true };
   }
   try {
     return await loadRules(resolved.settings, ports, current.identity);

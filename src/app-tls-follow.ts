@@ -146,6 +146,8 @@ export function followTls(
     },
     restart: () => {
       restart();
+      // What was broken is mended: the reload has read all of it.
+      if (last?.result === "failure") last = undefined;
       // The list of clients, or all of identity, may be another one.
       if (watch !== undefined) onTrust();
     },

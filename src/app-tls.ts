@@ -61,7 +61,8 @@ export async function loadListenerTls(
   return loadTlsMaterial({ ...files, ...clients }, nowUnixMs);
 }
 
-const NO_SVID =
+/** The problem of a Workload API that is silent, or that nobody asks. */
+export const NO_SVID =
   "svidgate.tls.source: the Workload API has given no SVID: see that its agent runs and has an entry for svidgate, or use files";
 
 function incompleteKeys(settings: TlsSettings): string[] {

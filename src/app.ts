@@ -3,19 +3,11 @@
 
 import { randomUUID } from "node:crypto";
 import { openAppAdmin } from "./app-admin.ts";
-import { announceIdentity } from "./app-announce.ts";
+import { announceIdentity, logWarnings } from "./app-announce.ts";
 import { startAudit } from "./app-audit.ts";
 import type { IdentityPorts } from "./app-identity.ts";
 import { type AppParts, createAppMetrics } from "./app-metrics.ts";
-import {
-  createDecider,
-  type LoadedRules,
-  loadRules,
-  type ReloadState,
-  type RulePorts,
-  type Rules,
-  reloadRules,
-} from "./app-rules.ts";
+import { createDecider, loadRules, type ReloadState, type RulePorts, type Rules, reloadRules } from "./app-rules.ts";
 import { announceListener, notAfter } from "./app-tls.ts";
 import { clientTrustOf, followTls } from "./app-tls-follow.ts";
 import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
@@ -74,6 +66,7 @@ export type StartedApp =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const AUDIT_FLUSH_MS = 5_000;
+const IS_CLOSED = "svidgate is stopping: nothing is reloaded";
 
 /** Starts everything that `settings` asks for, or nothing. */
 export async function startApp(settings: Settings, ports: AppPorts): Promise<StartedApp> {
@@ -100,7 +93,6 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     return { ok: false, problems };
   }
   logWarnings(log, loaded);
-  for (const note of settings.notes) log.warn("configuration", { note });
   let { rules, warnings } = loaded;
   parts.rules = rules;
   let lastReload: ReloadState | undefined;
@@ -167,21 +159,27 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     },
   );
 
+  let isClosed = false;
   const reload = async (
     resolved: ResolvedSettings = { ok: true, settings: rules.settings },
   ): Promise<readonly string[]> => {
+    if (isClosed) return [IS_CLOSED];
     audit.reopen();
     const next = await reloadRules(rules, resolved, identityPorts);
+    // INVARIANT: what is made for a svidgate that has ended is closed like the rest of it.
+    if (isClosed) {
+      if (next.ok && next.rules.identity !== rules.identity) next.rules.identity.close();
+      return [IS_CLOSED];
+    }
     const result = next.ok ? "success" : "failure";
     metrics.policyReloaded(result);
-    if (rules.tls !== undefined) metrics.tlsReloaded(result);
+    if (rules.tls !== undefined && (next.ok || next.isTlsAtFault)) metrics.tlsReloaded(result);
     const problems = next.ok ? [] : next.problems;
     lastReload = { time: new Date(clock.unixMs()).toISOString(), result, problems };
     if (!next.ok) {
       log.error("reload failed: configuration and policy in force stay", { problems });
       return problems;
     }
-    for (const note of next.rules.settings.notes) log.warn("configuration", { note });
     logWarnings(log, next);
     const { identity: former } = rules;
     ({ rules, warnings } = next);
@@ -189,7 +187,11 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     if (rules.tls !== undefined) useTls(rules.tls);
     decide = createDecider(rules, rulePorts);
     tls.restart();
-    if (former !== rules.identity) former.close();
+    if (former !== rules.identity) {
+      rules.identity.succeed(former);
+      former.close();
+      announceIdentity(log, rules.identity, clock.unixMs());
+    }
     log.info("reloaded", { revision: rules.policy.revision, tlsCertificateNotAfter: notAfter(rules.tls) });
     return [];
   };
@@ -231,6 +233,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (acceptor !== undefined) announceListener(log, acceptor, rules.tls);
   const running = server;
   const stopRest = async (): Promise<void> => {
+    isClosed = true;
     tls.close();
     rules.identity.close();
     await adminServer?.close();
@@ -268,11 +271,6 @@ function readAddress(text: string, problems: string[]): ListenAddress | undefine
   if (parsed.ok) return parsed.value;
   problems.push(parsed.detail ?? `${text}: ${parsed.code}`);
   return undefined;
-}
-
-function logWarnings(log: Log, loaded: Pick<Extract<LoadedRules, { ok: true }>, "warnings" | "tlsWarnings">): void {
-  for (const warning of loaded.warnings) log.warn("policy", { warning });
-  for (const warning of loaded.tlsWarnings) log.warn("tls", { warning });
 }
 
 /** Undefined when the installation lacks the compiler, which a policy that came compiled does not need. */

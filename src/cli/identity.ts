@@ -124,7 +124,8 @@ async function explain(
   const { nowUnixMs } = request;
   const clock: Clock = { unixMs: () => nowUnixMs, monotonicMs: () => systemClock.monotonicMs() };
   // Attributes prove nothing, and the folder that a server keeps its deny list and its bundles in is the server's.
-  const settings = { ...all, attributeFiles: [], stateDir: undefined };
+  // Nor is an SVID of our own waited for: nobody connects here.
+  const settings: Settings = { ...all, attributeFiles: [], stateDir: undefined, tlsSource: "files" };
   const started = await startIdentity(settings, { clock, timers: systemTimers, log: silentLog });
   if (!started.ok) return started;
   try {
