@@ -101,6 +101,7 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
     workloadApi,
     ready: within(FIRST_ANSWERS_MS, ports.timers, [...running.map((source) => source.ready), workloadApi?.ready]),
     reload: async () => {
+      workloadApi?.reload();
       const asked = running.map((source) => source.reload());
       await within(FIRST_ANSWERS_MS, ports.timers, asked);
     },

@@ -252,6 +252,30 @@ describe("svidgate's own SVID", () => {
   });
 });
 
+describe("a fault of our own while a message is taken", () => {
+  it("is told as one and ends neither the process nor the stream", async (t) => {
+    const server = await startWorkloadApiServer(t, makeSocketFolder(t));
+    const { api, log } = startTestedClient(t, server.socket, true);
+    const issued = await authority.svid("/svidgate");
+    const message = x509Svids({
+      spiffe_id: `${TD}/svidgate`,
+      x509_svid: toDer(issued.certificatePem),
+      x509_svid_key: createPrivateKey(issued.privateKeyPem).export({ format: "der", type: "pkcs8" }),
+    });
+    const stop = api.onSvid(() => {
+      throw new Error("listener\u001b[2J");
+    });
+    const stream = await server.next("FetchX509SVID");
+    stream.send(message);
+    const line = await log.next(/^stream x509_svid connected: a fault of svidgate's own: Error: listener/);
+    assert.ok(!line.includes("\u001b"));
+    stop();
+    stream.send(message);
+    await log.next(/^stream x509_svid connected$/);
+    assert.equal(server.opened("FetchX509SVID"), 1);
+  });
+});
+
 describe("a lost server", () => {
   it("leaves the bundles, as no longer live, and is asked again after 1, 2, 4 … 30 s, and after 1 s when it was back", async (t) => {
     const world = await startWithBundle(t);
@@ -363,24 +387,52 @@ describe("codes of the server", () => {
     assert.equal(streamOf(world, "jwt_bundles").state, "denied");
   });
 
-  it("UNIMPLEMENTED: not offered, never asked again, and what it gave before is gone", async (t) => {
+  it("UNIMPLEMENTED for a minute on end takes away what was given, and is asked again each five minutes", async (t) => {
     const world = await startWithBundle(t);
     world.jwt.fail(STATUS.UNIMPLEMENTED, "no");
-    await world.log.next(/^stream jwt_bundles stopped: not offered/);
-    assert.equal(world.clock.timers.pending, 0);
-    assert.deepEqual(authorities(world), { x509: 1, jwt: [] });
+    for (const nextMs of [1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) {
+      await world.log.next(/^failed \* .*not offered/);
+      assert.deepEqual(authorities(world), { x509: 1, jwt: ["k1"] });
+      assert.equal(world.clock.timers.nextMs, nextMs);
+      world.clock.advanceMs(nextMs);
+      (await world.server.next("FetchJWTBundles")).fail(STATUS.UNIMPLEMENTED, "no");
+    }
+    await world.log.next(/^replace example.org x509=1 jwt=0/);
+    assert.equal(streamOf(world, "jwt_bundles").state, "stopped");
     assert.equal(
       world.bundles.ageSeconds("example.org", world.clock.unixMs() + 5_000),
       0,
       "certificates are still live",
     );
+    assert.equal(world.clock.timers.nextMs, 300_000);
+    world.clock.advanceMs(300_000);
+    (await world.server.next("FetchJWTBundles")).send(jwtBundles({ [TD]: KEYS }));
+    await world.log.next(/^stream jwt_bundles connected/);
+    assert.deepEqual(authorities(world), { x509: 1, jwt: ["k1"] });
   });
 
-  it("INVALID_ARGUMENT: a fault of ours or a wrong server, never asked again, and the bundles stay", async (t) => {
+  it("UNIMPLEMENTED of a wrong server on the socket for a moment costs nothing", async (t) => {
+    const world = await startWithBundle(t);
+    world.jwt.fail(STATUS.UNIMPLEMENTED, "no");
+    await world.log.next(/^stream jwt_bundles stopped/);
+    world.clock.advanceMs(1_000);
+    (await world.server.next("FetchJWTBundles")).send(jwtBundles({ [TD]: KEYS }));
+    await world.log.next(/^stream jwt_bundles connected/);
+    assert.deepEqual(authorities(world), { x509: 1, jwt: ["k1"] });
+    assert.ok(!world.log.lines.some((line) => line.startsWith("withdraw")));
+  });
+
+  it("INVALID_ARGUMENT: a fault of ours or a wrong server, the bundles stay, and after a minute it is asked rarely", async (t) => {
     const world = await startWithBundle(t);
     world.x509.fail(STATUS.INVALID_ARGUMENT, "security header missing");
     await world.log.next(/^stream x509_bundles stopped: refused as a wrong request.*security header missing/);
-    assert.equal(world.clock.timers.pending, 0);
+    for (const nextMs of [1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) {
+      assert.equal(world.clock.timers.nextMs, nextMs);
+      world.clock.advanceMs(nextMs);
+      (await world.server.next("FetchX509Bundles")).fail(STATUS.INVALID_ARGUMENT, "security header missing");
+      await world.log.next(/^failed \* .*refused as a wrong request/);
+    }
+    assert.equal(world.clock.timers.nextMs, 300_000);
     assert.deepEqual(authorities(world), { x509: 1, jwt: ["k1"] });
   });
 
@@ -390,6 +442,28 @@ describe("codes of the server", () => {
     const line = await world.log.next(/^stream x509_bundles connecting: resource_exhausted: /);
     assert.match(line, /\\u001b\[2Jx+$/);
     assert.ok(line.length < 300);
+  });
+});
+
+describe("reload", () => {
+  it("opens at once what is not connected, and leaves alone what is", async (t) => {
+    const world = await startWithBundle(t);
+    world.jwt.fail(STATUS.INVALID_ARGUMENT, "no");
+    await world.log.next(/^stream jwt_bundles stopped/);
+    world.api.reload();
+    (await world.server.next("FetchJWTBundles")).send(jwtBundles({ [TD]: KEYS }));
+    await world.log.next(/^stream jwt_bundles connected/);
+    assert.equal(world.clock.timers.pending, 0);
+    assert.deepEqual([world.server.opened("FetchX509Bundles"), world.server.opened("FetchJWTBundles")], [1, 2]);
+  });
+
+  it("does nothing after close", async (t) => {
+    const world = await start(t);
+    world.api.close();
+    await world.api.ready;
+    world.api.reload();
+    assert.equal(world.clock.timers.pending, 0);
+    assert.equal(streamOf(world, "x509_bundles").attempts, 1);
   });
 });
 

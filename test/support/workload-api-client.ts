@@ -108,7 +108,7 @@ export function makeSocketFolder(t: TestContext): string {
 }
 
 /** The DER of one PEM certificate. */
-export const toDer = (certificatePem: string): Uint8Array => new X509Certificate(certificatePem).raw;
+export const toDer = (certificatePem: string): Uint8Array => new Uint8Array(new X509Certificate(certificatePem).raw);
 
 /** A JWK Set as SPIRE's agent gives it: P-256 keys without `use`. */
 export function jwks(...keyIds: readonly string[]): string {

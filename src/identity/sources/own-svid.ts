@@ -38,7 +38,9 @@ export function parseOwnSvid(message: X509SvidMessage): Result<OwnSvid, OwnSvidC
   const id = parseSpiffeId(message.spiffeId);
   if (!id.ok) return fail("own_svid_id", `\`${message.spiffeId.slice(0, 100)}\` is no SPIFFE ID: ${id.code}`);
   if (!isWorkloadId(id.value)) return fail("own_svid_id", "the ID of a trust domain, not of a workload");
-  const split = splitCertificates(message.certificates);
+  // Copies, so that what is kept does not hold the whole message in memory, with the keys of the other identities in it.
+  const privateKeyPkcs8 = new Uint8Array(message.privateKey);
+  const split = splitCertificates(new Uint8Array(message.certificates));
   const [leaf, ...intermediates] = split.ok ? split.value : [];
   if (leaf === undefined || intermediates.length >= MAX_CHAIN) {
     return fail("own_svid_certificates", `expected 1 to ${MAX_CHAIN} certificates, DER, one after the other`);
@@ -52,13 +54,13 @@ export function parseOwnSvid(message: X509SvidMessage): Result<OwnSvid, OwnSvidC
   if (uris.length !== 1 || uris[0] !== message.spiffeId) {
     return fail("own_svid_id_mismatch", `the certificate does not name \`${message.spiffeId}\``);
   }
-  const key = readPrivateKey(message.privateKey);
+  const key = readPrivateKey(privateKeyPkcs8);
   if (key === undefined) return fail("own_svid_key", "expected an unencrypted private key, PKCS #8, DER");
   if (!x509.checkPrivateKey(key)) return fail("own_svid_key_mismatch", "the key is not the certificate's");
   return ok({
     spiffeId: message.spiffeId,
     certificateChain: [leaf, ...intermediates],
-    privateKeyPkcs8: message.privateKey,
+    privateKeyPkcs8,
     ...(message.hint === "" ? {} : { hint: message.hint }),
     notBeforeUnixMs,
     notAfterUnixMs,

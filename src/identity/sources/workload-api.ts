@@ -48,6 +48,8 @@ export interface WorkloadApi {
   /** Calls back with each new SVID; the function that comes back ends that. */
   onSvid(listen: (svid: OwnSvid) => void): () => void;
   status(): WorkloadApiStatus;
+  /** Asks again now for each stream that is not connected. */
+  reload(): void;
   /** Ends streams and timers. The bundles stay where they are, as no longer live. */
   close(): void;
 }
@@ -88,9 +90,9 @@ export function startWorkloadApi(options: WorkloadApiOptions, sink: BundleSink, 
 
   const ofBundles = (half: BundleHalf): Pick<WorkloadStreamHandlers, "onMessage" | "onDown" | "onWithdrawn"> => ({
     onMessage: (message) => bundles.take(half, message),
-    onDown: (problem, state) => {
+    onDown: (problem) => {
       bundles.lose(half);
-      failed(undefined, state === "stopped" ? problem : `${problem}: what is known stays in force, and ages`);
+      failed(undefined, `${problem}: what is known stays in force, and ages`);
     },
     onWithdrawn: () => bundles.withdraw(half),
   });
@@ -137,6 +139,9 @@ export function startWorkloadApi(options: WorkloadApiOptions, sink: BundleSink, 
       ),
       ownSvid: ownSvid === undefined ? undefined : withoutSecrets(ownSvid),
     }),
+    reload: () => {
+      for (const stream of streams.values()) stream.reload();
+    },
     close: () => {
       if (isClosed) return;
       isClosed = true;

@@ -87,16 +87,18 @@ export function createWorkloadBundles(sink: BundleSink): WorkloadBundles {
   };
 
   /** Why the value was not taken; undefined when it was. */
-  const takeValue = (name: string, half: BundleHalf, value: Uint8Array): string | undefined => {
+  const takeValue = (name: string, half: BundleHalf, part: Uint8Array): string | undefined => {
     const known = trustDomains.get(name);
     const held = known?.halves.get(half);
-    if (known !== undefined && held !== undefined && Buffer.compare(held.value, value) === 0) {
+    if (known !== undefined && held !== undefined && Buffer.compare(held.value, part) === 0) {
       held.isCurrent = true;
       // Only the two halves together are a confirmation: one alone would hide how old the other is.
       if (isCurrent(known)) sink.confirm(name);
       tellLive(name, known);
       return undefined;
     }
+    // What is kept of it must not hold the whole message in memory, which may have 16 MiB.
+    const value = new Uint8Array(part);
     const read = half === "x509" ? readCertificates(value, held?.authorities ?? NONE) : readKeys(name, value);
     if (typeof read === "string") {
       if (known !== undefined && held !== undefined) {

@@ -1,6 +1,7 @@
 // One stream of the SPIFFE Workload API, kept open: what is asked again, when, and what is known of it. What the messages mean
 // is told by whoever starts it.
-// SPEC: SPIFFE Workload Endpoint §6 (which codes are worth another try), Workload API §4.2 (reopen what ended).
+// SPEC: SPIFFE Workload Endpoint §6 (which codes are worth another try), Workload API §4.2 (reopen what ended). Unlike there, what a
+// server does not offer is asked for now and then: it may have been another server on the socket, or an older one.
 
 import type { Clock } from "../../base/clock.ts";
 import { status as STATUS, type StreamClient } from "../../base/grpc.ts";
@@ -9,7 +10,7 @@ import type { Timers } from "../../base/timers.ts";
 
 /**
  * `connected`: a message has come and the stream is open. `denied`: there is no registration entry for us (yet), asked again.
- * `stopped`: the server does not offer it, or says that we ask wrongly; never asked again.
+ * `stopped`: the server does not offer it, or says that we ask wrongly; asked again in case that it was another server.
  */
 export type WorkloadStreamState = "connected" | "connecting" | "denied" | "stopped";
 
@@ -32,7 +33,7 @@ export type WorkloadStreamName = "x509_bundles" | "jwt_bundles" | "x509_svid";
 export interface WorkloadStreamHandlers {
   /** Reads a message; the sentence says why it, or a part of it, was not taken. */
   onMessage(bytes: Uint8Array): string | undefined;
-  /** The stream is not open any more; what it told stays as it was, and is asked for again unless the state is `stopped`. */
+  /** The stream is not open any more, or `onMessage` has thrown; what it told stays as it was, but may not be the newest. */
   onDown(problem: string, state: WorkloadStreamState): void;
   /** The server does not give us this any more: what it told counts no longer. */
   onWithdrawn(): void;
@@ -47,6 +48,8 @@ export interface WorkloadStreamPorts {
 
 export interface WorkloadStream {
   status(): WorkloadStreamStatus;
+  /** Opens it now when it is not connected. */
+  reload(): void;
   /** Ends the stream and all waiting; no handler is called any more. */
   close(): void;
 }
@@ -65,9 +68,11 @@ const MAX_RETRY_MS = 30_000;
 const FIRST_MESSAGE_MS = 60_000;
 /**
  * SPEC: Workload API §5.2: what is denied now counts no longer. An agent that is restarting may deny for a moment what it gives
- * again, so this is believed when it has been said for so long on end.
+ * again, and another server may stand on its socket, so this is believed when it has been said for so long on end.
  */
-const DENIED_MS = 60_000;
+const REFUSED_MS = 60_000;
+/** How often a stream is asked for that was `stopped` for so long. */
+const STOPPED_RETRY_MS = 300_000;
 const MAX_DETAILS = 200;
 /** What grpc-js ends a refused connection's sentence with. */
 const EMPTY_NOTE = /\.? Resolution note: *$/;
@@ -85,6 +90,8 @@ export function startWorkloadStream(
   let attempts = 0;
   let problem: string | undefined;
   let deniedSinceMs: number | undefined;
+  let stoppedSinceMs: number | undefined;
+  let isClosed = false;
   let cancelTimer: () => void = () => undefined;
   let cancelStream: () => void = () => undefined;
 
@@ -104,33 +111,45 @@ export function startWorkloadStream(
     state = "connected";
     attempts = 0;
     deniedSinceMs = undefined;
+    stoppedSinceMs = undefined;
     messages++;
     lastMessageUnixMs = clock.unixMs();
-    problem = handlers.onMessage(bytes);
+    try {
+      problem = handlers.onMessage(bytes);
+    } catch (error) {
+      // Thrown into grpc-js, it would end the process. The next message is as good as any.
+      problem = `a fault of svidgate's own: ${toPlainText(String(error)).slice(0, MAX_DETAILS)}`;
+      handlers.onDown(problem, state);
+    }
     handlers.onStatus(status());
   };
 
   const ended = (code: number, details: string): void => {
     cancelTimer();
-    const isDenied = code === STATUS.PERMISSION_DENIED;
     const isStopped = code === STATUS.UNIMPLEMENTED || code === STATUS.INVALID_ARGUMENT;
+    const isDenied = code === STATUS.PERMISSION_DENIED;
+    const nowMs = clock.monotonicMs();
     problem = toSentence(code, details);
     state = isDenied ? "denied" : isStopped ? "stopped" : "connecting";
     handlers.onDown(problem, state);
-    if (!isDenied) deniedSinceMs = undefined;
-    else {
-      deniedSinceMs ??= clock.monotonicMs();
-      if (clock.monotonicMs() - deniedSinceMs >= DENIED_MS) handlers.onWithdrawn();
-    }
-    if (code === STATUS.UNIMPLEMENTED) handlers.onWithdrawn();
-    if (!isStopped) cancelTimer = timers.after(retryMs(attempts), open);
+    deniedSinceMs = isDenied || code === STATUS.UNIMPLEMENTED ? (deniedSinceMs ?? nowMs) : undefined;
+    stoppedSinceMs = isStopped ? (stoppedSinceMs ?? nowMs) : undefined;
+    if (hasLasted(deniedSinceMs, nowMs)) handlers.onWithdrawn();
+    cancelTimer = timers.after(hasLasted(stoppedSinceMs, nowMs) ? STOPPED_RETRY_MS : retryMs(attempts), open);
     handlers.onStatus(status());
   };
 
   open();
   return {
     status,
+    reload: () => {
+      if (isClosed || state === "connected") return;
+      cancelTimer();
+      cancelStream();
+      open();
+    },
     close: () => {
+      isClosed = true;
       cancelTimer();
       cancelStream();
     },
@@ -139,6 +158,9 @@ export function startWorkloadStream(
 
 /** 1 s, 2 s, 4 s … 30 s; after a message 1 s again, so that a server that ends streams at once is not asked without pause. */
 const retryMs = (attempts: number): number => Math.min(FIRST_RETRY_MS * 2 ** Math.max(attempts - 1, 0), MAX_RETRY_MS);
+
+const hasLasted = (sinceMs: number | undefined, nowMs: number): boolean =>
+  sinceMs !== undefined && nowMs - sinceMs >= REFUSED_MS;
 
 function toSentence(code: number, details: string): string {
   const said = toPlainText(details.replace(EMPTY_NOTE, "")).slice(0, MAX_DETAILS);

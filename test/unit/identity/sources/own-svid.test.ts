@@ -34,11 +34,27 @@ describe("svidgate's own SVID", () => {
       {
         spiffeId: ID,
         certificateChain: [x509.raw.toString("hex"), ca.toString("hex")],
-        privateKeyPkcs8: GOOD.privateKey,
+        privateKeyPkcs8: new Uint8Array(GOOD.privateKey),
         notBeforeUnixMs: Date.parse(x509.validFrom),
         notAfterUnixMs: Date.parse(x509.validTo),
       },
     );
+  });
+
+  it("is a copy: the memory of the message, with other identities' keys in it, can be given back", () => {
+    const message = Buffer.concat([Buffer.alloc(1_000), GOOD.certificates, GOOD.privateKey]);
+    const keyAt = 1_000 + GOOD.certificates.length;
+    const parsed = parseOwnSvid({
+      ...GOOD,
+      certificates: message.subarray(1_000, keyAt),
+      privateKey: message.subarray(keyAt),
+    });
+    assert.ok(parsed.ok);
+    const { certificateChain, privateKeyPkcs8 } = parsed.value;
+    for (const kept of [...certificateChain, privateKeyPkcs8]) assert.notEqual(kept.buffer, message.buffer);
+    message.fill(0);
+    assert.deepEqual(Buffer.concat(certificateChain), GOOD.certificates);
+    assert.deepEqual(Buffer.from(privateKeyPkcs8), GOOD.privateKey);
   });
 
   it("has the hint when there is one", () => {
