@@ -21,8 +21,8 @@ export const tokenSubject = kept(
   (token: JwtSvid): DenySubject => ({
     spiffeId: token.spiffeId,
     ...(token.tokenId !== undefined && { tokenId: token.tokenId }),
-    // A token that does not say when it was issued counts as issued before anything.
-    issuedUnixMs: token.issuedUnixMs ?? token.notBeforeUnixMs ?? Number.NEGATIVE_INFINITY,
+    // SECURITY: a token that does not say when it was issued counts as issued before anything; `nbf` may be post-dated.
+    issuedUnixMs: token.issuedUnixMs ?? Number.NEGATIVE_INFINITY,
   }),
 );
 

@@ -3,12 +3,13 @@
 
 import { fail, ok, type Result } from "../base/result.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
+import type { BundleState } from "./trust-bundles.ts";
 
 /** What a trust domain asks of its credentials. */
 export interface TrustDomainRules {
   /** A certificate that lives longer than this is a long-lived secret and proves nothing; undefined for no limit. */
   readonly maxLifetimeMs: number | undefined;
-  /** A credential with less than this left is refused: what it opens may outlive it. */
+  /** A credential with less than this left, in itself or in its path, is refused: what it opens may outlive it. */
   readonly minRemainingMs: number;
 }
 
@@ -23,31 +24,44 @@ export type CredentialRuleCode =
 
 /** The dates that the rules count with. */
 export interface CredentialDates {
+  /** Undefined for no limit of the lifetime: a token has a limit of its own. */
   readonly notBeforeUnixMs: number | undefined;
+  /** Of the credential itself: `max_lifetime` counts to it. */
   readonly notAfterUnixMs: number;
+  /** The earliest end of the credential and of what it rests on, where that is known: `min_remaining` counts to it. */
+  readonly chainNotAfterUnixMs?: number;
+}
+
+/** A credential, and what it is held against. */
+export interface CredentialCheck {
+  readonly id: SpiffeId;
+  readonly dates: CredentialDates;
+  readonly rules: TrustDomainRules;
+  readonly bundleState: BundleState;
+  readonly nowUnixMs: number;
 }
 
 /** SPEC: SPIRE keeps `/spire/…` for its servers and agents, which call no workload. */
 export const isReserved = ({ path }: SpiffeId): boolean => path === "/spire" || path.startsWith("/spire/");
 
-/** Holds a credential against the rules. `limitLifetime` is for certificates: a token has a limit of its own. */
-export function checkCredential(
-  id: SpiffeId,
-  dates: CredentialDates,
-  rules: TrustDomainRules,
-  bundleState: "fresh" | "stale" | "absent",
-  nowUnixMs: number,
-  limitLifetime: boolean,
-): Result<undefined, CredentialRuleCode> {
+/** Holds a credential against the rules. */
+export function checkCredential({
+  id,
+  dates,
+  rules,
+  bundleState,
+  nowUnixMs,
+}: CredentialCheck): Result<undefined, CredentialRuleCode> {
   if (isReserved(id)) return fail("spiffe_id_reserved", "an ID of SPIRE itself, not of a workload");
   if (bundleState !== "fresh") return fail("bundle_stale", `the trust bundle of ${id.trustDomain} is too old`);
-  const { notBeforeUnixMs, notAfterUnixMs } = dates;
+  const { notBeforeUnixMs, notAfterUnixMs, chainNotAfterUnixMs = notAfterUnixMs } = dates;
   const { maxLifetimeMs, minRemainingMs } = rules;
-  if (limitLifetime && maxLifetimeMs !== undefined && notAfterUnixMs - (notBeforeUnixMs ?? 0) > maxLifetimeMs) {
+  const lifetimeMs = notBeforeUnixMs === undefined ? 0 : notAfterUnixMs - notBeforeUnixMs;
+  if (maxLifetimeMs !== undefined && !(lifetimeMs <= maxLifetimeMs)) {
     return fail("credential_long_lived", `lives longer than max_lifetime of ${id.trustDomain} allows`);
   }
   // Without the rule, a token's end has the grace that its own rules gave it.
-  if (minRemainingMs > 0 && notAfterUnixMs - nowUnixMs < minRemainingMs) {
+  if (minRemainingMs > 0 && !(chainNotAfterUnixMs - nowUnixMs >= minRemainingMs)) {
     return fail("credential_expiring", `ends sooner than min_remaining of ${id.trustDomain} allows`);
   }
   return ok(undefined);

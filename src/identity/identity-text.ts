@@ -9,12 +9,12 @@ import { isReserved } from "./credential-rules.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
-import type { HeldBundle } from "./trust-bundles.ts";
+import type { BundleState, HeldBundle } from "./trust-bundles.ts";
 
 /** A bundle and how old it is. */
 export interface BundleView {
   readonly held: HeldBundle;
-  readonly state: "fresh" | "stale" | "absent";
+  readonly state: BundleState;
   readonly ageSeconds: number;
 }
 
@@ -44,7 +44,7 @@ export function toProvenJson(caller: ProvenCaller, nowUnixMs: number): string {
         agesText(speaker.certificate.notBeforeUnixMs, speaker.certificate.notAfterUnixMs, nowUnixMs)
       : tokenHead(speaker.token) +
         (speaker.forwarded ? FORWARDED : BEARER) +
-        agesText(issuedAt(speaker.token), speaker.token.expiresUnixMs, nowUnixMs);
+        agesText(validFrom(speaker.token), speaker.token.expiresUnixMs, nowUnixMs);
   json += caller.federated === undefined ? "}" : caller.federated ? FEDERATED : OWN;
   if (caller.attributesJson !== undefined) json += `,"attributes":${caller.attributesJson}`;
   if (caller.bundle !== undefined) json += bundleText(caller.bundle);
@@ -99,8 +99,8 @@ const datesText = (notBeforeUnixMs: number | undefined, notAfterUnixMs: number):
   return `"not_before":"${dateText(notBeforeUnixMs)}","not_before_unix":${Math.floor(notBeforeUnixMs / 1000)},${end},"lifetime_seconds":${lifetime}`;
 };
 
-/** When a token was issued, as far as it says. */
-export const issuedAt = (token: JwtSvid): number | undefined => token.notBeforeUnixMs ?? token.issuedUnixMs;
+/** From when on a token is valid, as far as it says. */
+const validFrom = (token: JwtSvid): number | undefined => token.notBeforeUnixMs ?? token.issuedUnixMs;
 
 /** Members that say who it is. */
 const idText = (id: SpiffeId): string => {
@@ -145,7 +145,7 @@ const tokenHead = kept((token: JwtSvid): string => {
     audience: token.audience,
     issued_at_unix: token.issuedUnixMs === undefined ? undefined : Math.floor(token.issuedUnixMs / 1000),
   });
-  const dates = datesText(issuedAt(token), token.expiresUnixMs);
+  const dates = datesText(validFrom(token), token.expiresUnixMs);
   return headOf(token.spiffeId, `"type":"jwt-svid","source":"token",${dates},${facts}`);
 });
 

@@ -24,7 +24,10 @@ export interface Identity {
   readonly error?: IdentityCode;
   /** `attributes.source.principal`, verbatim and unverified; absent when Envoy said nothing. */
   readonly claimed?: string;
-  /** When whatever was decided by this identity must be asked anew; absent when nothing was proven. */
+  /**
+   * When the credentials do not prove it any more: the earliest end of the path and of the token, less `min_remaining`; absent when
+   * svidgate itself proved nothing. A bundle that is withdrawn or becomes stale and the deny list can end it sooner.
+   */
   readonly notAfterUnixMs?: number;
   /** The facts of the credential that speaks, or that was refused, which the audit event keeps. */
   readonly credential?: CredentialFacts;

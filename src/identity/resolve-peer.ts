@@ -39,16 +39,14 @@ export function createPeerVerifier({ bundles, certificates, xfcc, rulesOf }: Tru
         certificate,
       };
     }
-    const { spiffeId } = certificate;
-    const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
-    const checked = checkCredential(
-      spiffeId,
-      certificate,
-      rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES,
-      state,
+    const { trustDomain } = certificate.spiffeId;
+    const checked = checkCredential({
+      id: certificate.spiffeId,
+      dates: certificate,
+      rules: rulesOf(trustDomain) ?? DEFAULT_RULES,
+      bundleState: bundles.state(trustDomain, nowUnixMs),
       nowUnixMs,
-      true,
-    );
+    });
     return checked.ok ? { ok: true, certificate } : { ...checked, certificate };
   };
 }

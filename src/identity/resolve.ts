@@ -5,8 +5,8 @@
 import { type Asked, ask, type Peer } from "./asked.ts";
 import type { IdentityCode } from "./codes.ts";
 import { certificateFacts, tokenFacts } from "./credential-facts.ts";
-import { checkCredential, DEFAULT_RULES } from "./credential-rules.ts";
-import { type BundleView, issuedAt, type ProvenCaller, toProvenJson } from "./identity-text.ts";
+import { checkCredential, DEFAULT_RULES, type TrustDomainRules } from "./credential-rules.ts";
+import { type BundleView, type ProvenCaller, toProvenJson } from "./identity-text.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { KnownTokens, TokenOutcome } from "./known-tokens.ts";
@@ -14,6 +14,7 @@ import { findRequestToken, findTokenHeaders, type RequestToken } from "./request
 import { createPeerVerifier } from "./resolve-peer.ts";
 import { createUnproven } from "./resolve-unproven.ts";
 import type { Resolution, Resolve, ResolverParts } from "./resolver-parts.ts";
+import type { SpiffeId } from "./spiffe-id.ts";
 
 /** Builds the function that resolves by these parts. */
 export function createResolver(parts: ResolverParts): Resolve {
@@ -30,22 +31,21 @@ export function createResolver(parts: ResolverParts): Resolve {
     return { held, state, ageSeconds: bundles.ageSeconds(trustDomain, nowUnixMs) };
   };
 
+  const rulesOf = ({ trustDomain }: SpiffeId): TrustDomainRules => trust.rulesOf(trustDomain) ?? DEFAULT_RULES;
+
   /** Everything is verified: do the credentials agree, is none of them revoked, and who speaks? */
   const conclude = (asked: Asked, peer: VerifiedCertificate | undefined, token: JwtSvid | undefined): Resolution => {
     const { sourcePrincipal, nowUnixMs } = asked;
     const verified = { peer, token };
     if (token !== undefined) {
       const { spiffeId, expiresUnixMs } = token;
-      const state = bundles.state(spiffeId.trustDomain, nowUnixMs);
-      const dates = { notBeforeUnixMs: issuedAt(token), notAfterUnixMs: expiresUnixMs };
-      const checked = checkCredential(
-        spiffeId,
-        dates,
-        trust.rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES,
-        state,
+      const checked = checkCredential({
+        id: spiffeId,
+        dates: { notBeforeUnixMs: undefined, notAfterUnixMs: expiresUnixMs },
+        rules: rulesOf(spiffeId),
+        bundleState: bundles.state(spiffeId.trustDomain, nowUnixMs),
         nowUnixMs,
-        false,
-      );
+      });
       if (!checked.ok) return refuse(asked, "token", checked.code, checked.detail, verified);
     }
     const forwards = token !== undefined && peer !== undefined && peer.spiffeId.id !== token.spiffeId.id;
@@ -75,8 +75,8 @@ export function createResolver(parts: ResolverParts): Resolve {
         spiffeId: id.id,
         ...(sourcePrincipal !== "" && { claimed: sourcePrincipal }),
         notAfterUnixMs: Math.min(
-          peer?.chainNotAfterUnixMs ?? Number.POSITIVE_INFINITY,
-          token?.expiresUnixMs ?? Number.POSITIVE_INFINITY,
+          ...(peer === undefined ? [] : [peer.chainNotAfterUnixMs - rulesOf(peer.spiffeId).minRemainingMs]),
+          ...(token === undefined ? [] : [token.expiresUnixMs - rulesOf(token.spiffeId).minRemainingMs]),
         ),
         credential: speaker.kind === "certificate" ? certificateFacts(speaker.certificate) : tokenFacts(speaker.token),
         ...(forwards && { peerSpiffeId: peer.spiffeId.id }),

@@ -27,8 +27,8 @@ export function createClientTrust(sources: ClientTrustSources): ClientTrust {
       const { spiffeId } = certificate;
       const asked = sources.rulesOf(spiffeId.trustDomain) ?? DEFAULT_RULES;
       const rules = asked.minRemainingMs === 0 ? asked : { ...asked, minRemainingMs: 0 };
-      const state = sources.bundles()?.state(spiffeId.trustDomain, nowUnixMs) ?? "absent";
-      const checked = checkCredential(spiffeId, certificate, rules, state, nowUnixMs, true);
+      const bundleState = sources.bundles()?.state(spiffeId.trustDomain, nowUnixMs) ?? "absent";
+      const checked = checkCredential({ id: spiffeId, dates: certificate, rules, bundleState, nowUnixMs });
       if (!checked.ok) return checked;
       const denied = sources.denyList()?.find(certificateSubject(certificate), nowUnixMs);
       return denied === undefined ? undefined : { code: "revoked", detail: denied.reason };

@@ -44,7 +44,7 @@ export function explainCertificate(text: string, options: ExplainOptions): Expla
   const { spiffeId, chain } = verified.value;
   const held = bundles?.find(spiffeId.trustDomain);
   const certificate = toVerifiedCertificate(verified.value, held?.generation ?? 0);
-  const fault = findSharedFault(spiffeId, certificate, certificateSubject(certificate), options, true);
+  const fault = findSharedFault(spiffeId, certificate, certificateSubject(certificate), options);
   const facts = { ...factsOf(leaf.value), ...given, path: pathOf(verified.value), path_ends: pathEnd(chain) };
   const ignored = held?.bundle.ignored.length ?? 0;
   const authorities = held?.bundle.x509Authorities.length ?? 0;

@@ -45,8 +45,8 @@ export async function explainToken(token: string, options: ExplainTokenOptions):
     return toExplanation(failure, options, toFacts(facts));
   }
   const svid = verified.value;
-  const dates = { notBeforeUnixMs: svid.issuedUnixMs ?? svid.notBeforeUnixMs, notAfterUnixMs: svid.expiresUnixMs };
-  const fault = findSharedFault(svid.spiffeId, dates, tokenSubject(svid), options, false);
+  const dates = { notBeforeUnixMs: undefined, notAfterUnixMs: svid.expiresUnixMs };
+  const fault = findSharedFault(svid.spiffeId, dates, tokenSubject(svid), options);
   return toExplanation(fault, options, toFacts(facts), new Map([["foreign_claims", keptClaims(svid, token)]]));
 }
 

@@ -67,12 +67,11 @@ export function findSharedFault(
   dates: CredentialDates,
   subject: DenySubject,
   options: ExplainOptions,
-  withLifetime: boolean,
 ): { readonly stage: SharedStage; readonly check: string; readonly detail: string | undefined } | undefined {
   const { nowUnixMs, bundles, denyList } = options;
-  const state = bundles?.state(id.trustDomain, nowUnixMs) ?? "absent";
+  const bundleState = bundles?.state(id.trustDomain, nowUnixMs) ?? "absent";
   const rules = options.rulesOf(id.trustDomain) ?? DEFAULT_RULES;
-  const checked = checkCredential(id, dates, rules, state, nowUnixMs, withLifetime);
+  const checked = checkCredential({ id, dates, rules, bundleState, nowUnixMs });
   if (!checked.ok) return { stage: "rules", check: checked.code, detail: checked.detail };
   const denied = denyList?.find(subject, nowUnixMs);
   return denied === undefined ? undefined : { stage: "deny", check: "revoked", detail: denied.reason };

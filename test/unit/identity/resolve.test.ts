@@ -314,6 +314,52 @@ it("gives a token the grace of clock_skew at its end, and none where min_remaini
   assert.equal((await here.resolve(late)).refusal?.code, "jwt_expired");
 });
 
+it("counts min_remaining to the earliest end in the path, and max_lifetime to the leaf's", () => {
+  const ending = issueAuthority(td1.root, {
+    ...dates,
+    subject: "ending",
+    notAfterUnixMs: world.clock.unixMs() + 60_000,
+  });
+  const below = world.svid(td1, "/below", {}, ending);
+  const chain = encodeURIComponent(below.pem + ending.pem);
+  const header = `By=${GATEWAY};Hash=${sha(below)};Chain="${chain}";URI=spiffe://td1.test/below`;
+  const request = {
+    ...over(below),
+    destinationPrincipal: GATEWAY,
+    ...withHeaders({ "x-forwarded-client-cert": header }),
+  };
+  const at = (minRemainingMs: number, maxLifetimeMs?: number) => {
+    const rulesOf = () => ({ maxLifetimeMs, minRemainingMs });
+    return world.resolve(request, { withXfcc: true, trust: { rulesOf } }) as Resolution;
+  };
+  const now = world.clock.unixMs();
+  assert.deepEqual([at(0).refusal, at(0).identity.notAfterUnixMs], [undefined, now + 60_000]);
+  assert.deepEqual([at(60_000).refusal, at(60_000).identity.notAfterUnixMs], [undefined, now]);
+  assert.equal(at(60_001).refusal?.code, "credential_expiring");
+  assert.equal(at(0, 3_600_000).refusal, undefined);
+  assert.equal(at(0, 3_599_999).refusal?.code, "credential_long_lived");
+});
+
+it("asks who was decided about anew before min_remaining is reached, by the rules of each trust domain", async () => {
+  const rulesOf = (name: string) => ({ maxLifetimeMs: undefined, minRemainingMs: name === "td1.test" ? 10_000 : 0 });
+  const own = await world.resolve({ ...over(api), ...bearer(token) }, { trust: { rulesOf } });
+  assert.equal(own.identity.notAfterUnixMs, 1767225840_000 - 10_000);
+  const foreign = await world.resolve(bearer(world.token(td2, "/x")), { trust: { rulesOf } });
+  assert.equal(foreign.identity.notAfterUnixMs, 1767225840_000);
+});
+
+it("counts a token without `iat` as issued before anything, whatever its `nbf`", async () => {
+  const seconds = Math.floor(world.clock.unixMs() / 1000);
+  const list = denying({ spiffe_id: API, not_before: new Date((seconds - 60) * 1000).toISOString() });
+  const late = { iat: undefined, nbf: seconds, jti: "late" };
+  const outcomes = [
+    [token, undefined],
+    [world.token(td1, "/ns/payments/sa/api", late), "revoked"],
+    [world.token(td1, "/ns/payments/sa/api", { iat: seconds - 61 }), "revoked"],
+  ] as const;
+  for (const [text, want] of outcomes) assert.equal((await world.resolve(bearer(text), list)).refusal?.code, want);
+});
+
 it("refuses with `bundle_stale` once the bundle's source has been silent for too long", () => {
   const here = createTrustWorld(60_000);
   const svid = here.svid(here.td1, "/a");
