@@ -422,6 +422,44 @@ describe("a connection whose trust bundle changes", () => {
     assert.equal(await dial(t, world.address, { certificate: fromNext }).check(), OK);
   });
 
+  it("is reviewed by what counts at the end, however many changes come during a review", async (t) => {
+    const world = await open(t);
+    const mine = dial(t, world.address, { certificate: envoy });
+    const other = dial(t, world.address, { certificate: gateway });
+    assert.deepEqual([await mine.check(), await other.check()], [OK, OK]);
+    const closed = new Promise((resolve) => mine.session.once("close", resolve));
+    const first = world.server.listener.review();
+    world.bundles.set("example.org", next.certificatePem);
+    const second = world.server.listener.review();
+    assert.equal(first, second, "one at a time");
+    await second;
+    await closed;
+    assert.equal(await other.check(), OK);
+  });
+
+  it("is reviewed though another one's review fails by our fault", async (t) => {
+    let isBroken = false;
+    const held = createTestBundles({
+      "example.org": [root.certificatePem],
+      "partner.example": [partner.certificatePem],
+    });
+    const find: typeof held.find = (trustDomain) => {
+      if (isBroken && trustDomain === "partner.example") throw new Error("a fault");
+      return held.find(trustDomain);
+    };
+    const world = await open(t, { bundles: { find } });
+    const other = dial(t, world.address, { certificate: gateway });
+    assert.equal(await other.check(), OK);
+    const mine = dial(t, world.address, { certificate: envoy });
+    assert.equal(await mine.check(), OK);
+    const closed = new Promise((resolve) => mine.session.once("close", resolve));
+    isBroken = true;
+    held.set("example.org", next.certificatePem);
+    await world.server.listener.review();
+    await closed;
+    assert.deepEqual(world.faults.map(String), ["Error: a fault"]);
+  });
+
   it("stays refused when the bundle comes back, and a new connection is let in", async (t) => {
     const world = await open(t);
     const dialed = dial(t, world.address, { certificate: envoy });

@@ -4,7 +4,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { loadListenerTls, type OwnSvidSource, type TlsSettings, toTlsStatus, wantsTls } from "../../src/app-tls.ts";
-import { watchTls } from "../../src/app-tls-follow.ts";
+import { followTls, watchTls } from "../../src/app-tls-follow.ts";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import type { OwnSvid } from "../../src/identity/sources/own-svid.ts";
 import type { TlsMaterial } from "../../src/server/tls-material.ts";
@@ -220,6 +220,37 @@ describe("watching TLS files", () => {
     await until(() => counted.length > 1);
     assert.notEqual(material(), before);
     assert.deepEqual(counted, ["failure", "success"]);
+  });
+
+  it("forgets a failed renewal once a reload has read what mends it", async (t) => {
+    const settings = filesOf(t);
+    const clock = createManualClock(Date.now());
+    const load = async (): Promise<TlsMaterial> => {
+      const loaded = await loadListenerTls(settings, clock.unixMs());
+      assert.ok(loaded.ok && loaded.material !== undefined);
+      return loaded.material;
+    };
+    let tls = await load();
+    const counted: string[] = [];
+    const identity = { workloadApi: undefined, bundles: undefined, denyList: undefined };
+    const log = createLog({ level: "error", write: () => undefined, clock });
+    const follower = followTls(
+      () => ({ settings, tls, identity }),
+      { clock, timers: clock.timers, log, counted: (result) => counted.push(result) },
+      { onMaterial: () => assert.fail("it is mended by the reload"), onTrust: () => undefined },
+    );
+    t.after(() => follower.close());
+    write(settings.tlsCertificate ?? "", second.certificatePem);
+    const end = performance.now() + 20_000;
+    while (counted.length === 0 && performance.now() < end) {
+      clock.advanceMs(20);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(follower.last?.result, "failure");
+    write(settings.tlsPrivateKey ?? "", second.privateKeyPem);
+    tls = await load();
+    follower.restart();
+    assert.equal(follower.last, undefined);
   });
 
   it("notices what changed before it began to watch", async (t) => {
