@@ -62,6 +62,20 @@ async function report(...words: readonly string[]): Promise<Report> {
 }
 
 describe("svidgate identity explain", () => {
+  it("waits for no SVID of its own, and says what the Workload API's problem is", async () => {
+    const began = performance.now();
+    const api = [
+      "--workload-api",
+      `unix://${join(folder, "nobody.sock")}`,
+      "--set",
+      "svidgate.tls.source=workload_api",
+    ];
+    const { code, err } = await run("explain", SVID, ...BUNDLE, ...THEN, ...api);
+    assert.equal(code, 0, err);
+    assert.match(err, /nobody\.sock/);
+    assert.ok(performance.now() - began < 25_000, "a server waits 30 s");
+  });
+
   const rows: readonly (readonly [
     name: string,
     exit: 0 | 1,
