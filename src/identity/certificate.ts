@@ -1,5 +1,5 @@
-// A certificate that can be looked at: DER read by three readers that must agree. Ours (certificate-fields.ts) is strict about
-// structure, @peculiar/x509 reads the extensions, node:crypto will check the signatures.
+// A certificate that can be looked at: DER read by readers that must agree. Ours (certificate-fields.ts) is strict about structure,
+// node:crypto, which will check the signatures, reads the URI names; @peculiar/x509 reads the extensions before one is believed.
 // SECURITY: two readers that understand one certificate differently are how a name is smuggled past the one that decides; what
 // they do not agree on is `cert_parse`. Nothing here says that a certificate is to be believed: that is x509-svid.ts.
 
@@ -103,20 +103,10 @@ const areSame = (some: readonly string[] | undefined, others: readonly string[] 
     ? some === others
     : some.length === others.length && some.every((text, at) => text === others[at]);
 
-/** Reads every certificate of a PEM text, in order; text between blocks is passed over, blocks of other kinds are refused. */
-export function parsePemCertificates(pem: string): Result<readonly Certificate[], CertificateCode> {
-  const ders = decodePem(pem);
-  if (!ders.ok) return ders;
-  const certificates: Certificate[] = [];
-  for (const der of ders.value) {
-    const certificate = parseCertificate(der);
-    if (!certificate.ok) return certificate;
-    certificates.push(certificate.value);
-  }
-  return ok(certificates);
-}
-
-/** The DER of each block of a PEM text with at least one and at most 1000 of them. */
+/**
+ * The DER of each block of a PEM text with at least one and at most 1000 of them, in order; text between blocks is passed over,
+ * blocks of other kinds are refused. Nobody has looked at the DER.
+ */
 export function decodePem(pem: string): Result<readonly Uint8Array[], "cert_parse"> {
   if (pem.length > MAX_PEM_CHARS) return fail("cert_parse", `more than ${MAX_PEM_CHARS} characters`);
   const ders: Uint8Array[] = [];

@@ -1,5 +1,5 @@
-// Every code that says why something proves no workload: what the parsers and verifiers of this folder return, and the reason
-// codes that are made of them, `<family>_<code>`. SPEC: the codes are ours; the rules behind them stand beside each verifier.
+// The codes that say why a credential, a header or a trust bundle is refused, and the reason codes that are made of them,
+// `<family>_<code>`. The codes of single steps (a SPIFFE ID, a leaf, a deny list) stand with the step. SPEC: the codes are ours; the rules behind them stand beside each verifier.
 
 import type { SpiffeIdCode } from "./spiffe-id.ts";
 

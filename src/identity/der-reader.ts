@@ -15,7 +15,6 @@ export const TAG = {
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
-  set: 0x31,
 } as const;
 
 const CONSTRUCTED = 0x20;

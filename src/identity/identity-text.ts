@@ -5,7 +5,6 @@
 
 import { kept } from "../base/kept.ts";
 import type { IdentityCode } from "./codes.ts";
-import { isReserved } from "./credential-rules.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { VerifiedCertificate } from "./known-certificates.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
@@ -102,11 +101,10 @@ const datesText = (notBeforeUnixMs: number | undefined, notAfterUnixMs: number):
 /** From when on a token is valid, as far as it says. */
 const validFrom = (token: JwtSvid): number | undefined => token.notBeforeUnixMs ?? token.issuedUnixMs;
 
-/** Members that say who it is. */
+/** Members that say who it is: a workload, since IDs that SPIRE keeps for itself come to no proven caller. */
 const idText = (id: SpiffeId): string => {
   const segments = id.path === "" ? [] : id.path.slice(1).split("/");
-  const kind = !isReserved(id) ? "workload" : segments[1] === "agent" ? "spire_agent" : "spire_server";
-  return `"spiffe_id":${JSON.stringify(id.id)},"trust_domain":${JSON.stringify(id.trustDomain)},"path":${JSON.stringify(id.path)},"segments":${JSON.stringify(segments)},"kind":"${kind}"`;
+  return `"spiffe_id":${JSON.stringify(id.id)},"trust_domain":${JSON.stringify(id.trustDomain)},"path":${JSON.stringify(id.path)},"segments":${JSON.stringify(segments)},"kind":"workload"`;
 };
 
 /** A credential's members without the braces, in a fixed order; what is undefined is left out. */

@@ -33,7 +33,7 @@ const MAX_TRUST_DOMAIN_BYTES = 255;
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[A-Za-z0-9._-]+$/;
 
-/** Reads one SPIFFE ID; of several faults the leftmost is told. */
+/** Reads one SPIFFE ID; of several faults the length of the whole is told first, then the trust domain's, then the path's leftmost. */
 export function parseSpiffeId(text: string): Result<SpiffeId, SpiffeIdCode> {
   if (text === "") return fail("empty");
   if (text.length > MAX_BYTES) return fail("too_long");

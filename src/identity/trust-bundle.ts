@@ -67,7 +67,8 @@ export function* parseTrustBundleSteps(
   text: string | Uint8Array,
   options: TrustBundleOptions,
 ): Steps<Result<TrustBundle, TrustBundleCode>> {
-  if (text.length > MAX_BUNDLE_BYTES) return fail("too_large", `more than ${MAX_BUNDLE_BYTES} bytes`);
+  const bytes = typeof text === "string" ? Buffer.byteLength(text) : text.length;
+  if (bytes > MAX_BUNDLE_BYTES) return fail("too_large", `more than ${MAX_BUNDLE_BYTES} bytes`);
   const decoded = typeof text === "string" ? text : decodeUtf8(text);
   if (decoded === undefined) return fail("not_utf8");
   const { trustDomain } = options;

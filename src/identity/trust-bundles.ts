@@ -120,6 +120,8 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
   const { clock, others } = options;
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
+  /** The last problem of a whole source, for one that has no trust domain yet; until a success of its own. */
+  const sourceProblems = new Map<BundleOrigin, string>();
   let generation = 0;
   for (const [trustDomain, source] of options.trustDomains) entries.set(trustDomain, toEntry(source));
 
@@ -128,6 +130,7 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
   function succeed(entry: Entry, unixMs = clock.unixMs()): void {
     entry.lastSuccessUnixMs = unixMs;
     entry.problem = undefined;
+    sourceProblems.delete(entry.origin);
   }
 
   function tell(
@@ -256,8 +259,10 @@ export function createTrustBundles(options: TrustBundlesOptions): TrustBundles {
           return;
         }
         const touched = [...entries.values()].filter((entry) => entry.origin === origin);
-        const isNew = touched.length === 0 || touched.some((entry) => entry.problem !== problem);
+        const known = touched.length === 0 ? [sourceProblems.get(origin)] : touched.map((entry) => entry.problem);
+        const isNew = known.some((one) => one !== problem);
         for (const entry of touched) entry.problem = problem;
+        sourceProblems.set(origin, problem);
         if (isNew) tell(origin, undefined, undefined, problem);
       },
     }),

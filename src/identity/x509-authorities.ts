@@ -15,7 +15,7 @@ export interface X509Authorities {
 }
 
 /** Why a certificate is no authority; undefined when it is one, and then its public key can be read. */
-export function findAuthorityFault({ fields, x509 }: Certificate): string | undefined {
+function findAuthorityFault({ fields, x509 }: Certificate): string | undefined {
   if (!fields.isAuthority) return "the certificate is no authority (cA is not set)";
   if (fields.keyUsage?.keyCertSign !== true) return "the certificate may not sign others (no keyCertSign)";
   return hasReadableKey(x509) ? undefined : "the certificate's public key is unreadable";

@@ -278,6 +278,7 @@ const refused: readonly (readonly [name: string, text: string | Uint8Array, code
   ["an RSA prime", entryOf(jwtEntry("a", rsa, { p: "AQAB" })), "key"],
   ["bytes that are no UTF-8", Buffer.from('{"keys": [], "x": "\xff"}', "latin1"), "not_utf8"],
   ["more than 4 MiB", Buffer.alloc(MAX_BUNDLE_BYTES + 1, " "), "too_large"],
+  ["more than 4 MiB in UTF-8, though fewer characters", "é".repeat(MAX_BUNDLE_BYTES / 2 + 1), "too_large"],
   ["more than 128 keys", bundleText(Array.from({ length: 129 }, () => ({}))), "too_large"],
   ["an empty file", "", "pem"],
   ["another text", "hello", "pem"],

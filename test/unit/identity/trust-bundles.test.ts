@@ -323,6 +323,23 @@ describe("createTrustBundles", () => {
     );
   });
 
+  it("tells a problem of a source without trust domains once until it changes or ends", () => {
+    const told: string[] = [];
+    const bundles = createTrustBundles({
+      clock: createManualClock(),
+      trustDomains: new Map(),
+      others: { origin: "workload_api", maxStalenessMs: 0 },
+      onProblem: ({ problem }) => told.push(problem),
+    });
+    const api = bundles.sink("workload_api");
+    for (const problem of ["refused", "refused", "gone", "gone", "refused"]) api.failed(undefined, problem);
+    assert.deepEqual(told, ["refused", "gone", "refused"]);
+    api.replace(bundleOf("example.org", [OLD]));
+    api.withdraw("example.org");
+    api.failed(undefined, "refused");
+    assert.deepEqual(told, ["refused", "gone", "refused", "refused"]);
+  });
+
   it("shows counts, reasons and times for the status", () => {
     const { bundles, status, clock } = open();
     bundles.sink("file").replace(bundleOf("example.org", [OLD, jwtEntry("a", keyA), {}], { spiffe_sequence: 3 }));
