@@ -2,8 +2,8 @@
 // or below it by whole segments. docs/input.md is its reference. All of it is checked before any of it is used.
 // SECURITY: names are kept in maps and written by hand, so `__proto__` is a name that is refused and nothing else.
 
-import { setImmediate } from "node:timers/promises";
 import { fail, ok, type Result } from "../base/result.ts";
+import { inOneGo, type Steps } from "../base/steps.ts";
 import { type JsonValue, parseJsonObject } from "../base/strict-json.ts";
 import { ATTRIBUTE_NAME } from "./attribute-template.ts";
 import { MAX_VALUE_CHARS, MAX_VALUE_DEPTH, toValueText } from "./attribute-value.ts";
@@ -35,39 +35,26 @@ const MAX_NAMES = 64;
 const STEP_ENTRIES = 1000;
 const BELOW = "/**";
 
-/** Reads a document: YAML when the file's name says so, else JSON. `detail` names the first thing that is wrong, and where. */
-export function parseAttributeData(file: string, bytes: Uint8Array): Result<AttributeData, AttributeDataCode> {
-  const steps = readSteps(file, bytes);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
+/** Whether a document of this name is read as YAML; else it is JSON. */
+export const isYamlName = (file: string): boolean => /\.ya?ml$/.test(file);
 
-/** The same, with a pause after each thousand entries: checks are answered between. A full document's JSON alone takes 0.1 s. */
-export async function readAttributeData(
+/** Reads a document: YAML when the file's name says so, else JSON. `detail` names the first thing that is wrong, and where. */
+export const parseAttributeData = (file: string, bytes: Uint8Array): Result<AttributeData, AttributeDataCode> =>
+  inOneGo(parseAttributeDataSteps(file, bytes));
+
+/** The same in steps of a thousand entries. PERF: a full document's JSON alone takes 0.1 s, which is one step. */
+export function* parseAttributeDataSteps(
   file: string,
   bytes: Uint8Array,
-): Promise<Result<AttributeData, AttributeDataCode>> {
-  const steps = readSteps(file, bytes);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    await setImmediate();
-  }
-}
-
-type Steps = Generator<undefined, Result<AttributeData, AttributeDataCode>>;
-
-function* readSteps(file: string, bytes: Uint8Array): Steps {
+): Steps<Result<AttributeData, AttributeDataCode>> {
   if (bytes.length > MAX_DATA_BYTES) return fail("too_large", `${bytes.length} bytes: at most ${MAX_DATA_BYTES}`);
-  const read = /\.ya?ml$/.test(file) ? readYamlEntries(bytes) : parseJsonObject(bytes);
+  const read = isYamlName(file) ? readYamlEntries(bytes) : parseJsonObject(bytes);
   if (!read.ok) return fail(read.code === "too_large" || read.code === "value" ? read.code : "syntax", read.detail);
   yield;
   return yield* toData(read.value);
 }
 
-function* toData(document: ReadonlyMap<string, JsonValue>): Steps {
+function* toData(document: ReadonlyMap<string, JsonValue>): Steps<Result<AttributeData, AttributeDataCode>> {
   if (document.size > MAX_DATA_ENTRIES)
     return fail("too_many", `${document.size} entries: at most ${MAX_DATA_ENTRIES}`);
   const exact = new Map<string, AttributeEntry>();

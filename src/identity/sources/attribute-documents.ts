@@ -3,7 +3,9 @@
 // The first read decides whether svidgate starts: `ready` gives what is wrong.
 
 import { createHash } from "node:crypto";
-import { type AttributeData, MAX_DATA_BYTES, readAttributeData } from "../attribute-data.ts";
+import type { Clock } from "../../base/clock.ts";
+import { inSlices } from "../../base/steps.ts";
+import { type AttributeData, isYamlName, MAX_DATA_BYTES, parseAttributeDataSteps } from "../attribute-data.ts";
 import {
   isSignedBy,
   MAX_PUBLIC_KEY_BYTES,
@@ -13,7 +15,7 @@ import {
 } from "../attribute-signature.ts";
 import type { AttributeDocuments } from "../attributes.ts";
 import type { SourcePorts } from "./running-source.ts";
-import { readBounded, watchFile } from "./watched-file.ts";
+import { isFresh, readBounded, watchFile } from "./watched-file.ts";
 
 /** Which files; with a key, each needs `FILE.sig`. */
 export interface DocumentFilesOptions {
@@ -61,9 +63,6 @@ interface Held {
   readonly loadedUnixMs: number;
 }
 
-/** Somebody may still be writing what is younger than this; the watcher tells of it once more. */
-const FRESH_MS = 50;
-
 /** Reads the files, and again after each change, until it is closed. */
 export function startDocumentFiles(
   { files, publicKey }: DocumentFilesOptions,
@@ -79,10 +78,9 @@ export function startDocumentFiles(
   let loading: Promise<unknown> = Promise.resolve();
 
   async function load(file: string, isTold: boolean): Promise<void> {
-    const loaded = await loadDocument(file, publicKey, clock.unixMs());
-    if (isClosed) return;
+    const loaded = await loadDocument(file, publicKey, clock);
+    if (isClosed || (isTold && loaded.mayBeHalf)) return;
     if (!loaded.ok) {
-      if (isTold && loaded.isFresh) return;
       const rest = held.has(file) ? ": the last good one stays in force" : "";
       const problem = `svidgate.identity.attributes.files: \`${file}\`: ${loaded.why}${rest}`;
       const isNew = problems.get(file) !== problem;
@@ -143,28 +141,31 @@ export function startDocumentFiles(
 }
 
 type Loaded =
-  | { readonly ok: true; readonly data: AttributeData; readonly sha256: string }
-  /** `isFresh`: what is wrong may be that somebody is not done writing. */
-  | { readonly ok: false; readonly why: string; readonly isFresh: boolean };
+  /** `mayBeHalf`: somebody may not be done writing; the watcher is sure to tell once more. */
+  | { readonly ok: true; readonly data: AttributeData; readonly sha256: string; readonly mayBeHalf: boolean }
+  | { readonly ok: false; readonly why: string; readonly mayBeHalf: boolean };
 
-async function loadDocument(file: string, publicKey: string | undefined, nowUnixMs: number): Promise<Loaded> {
+async function loadDocument(file: string, publicKey: string | undefined, clock: Clock): Promise<Loaded> {
   const read = await readBounded(file, MAX_DATA_BYTES);
-  if (!read.ok) return { ok: false, why: read.detail ?? read.code, isFresh: read.code === "changing" };
+  if (!read.ok) return { ok: false, why: read.detail ?? read.code, mayBeHalf: read.code === "changing" };
   const { bytes, facts } = read.value;
-  const isFresh = Math.abs(nowUnixMs - Number(facts.mtimeNs / 1_000_000n)) < FRESH_MS;
+  const mayBeHalf = isFresh(facts, clock);
   if (publicKey !== undefined) {
     const key = await loadKey(publicKey);
-    if (!key.ok) return { ok: false, why: key.why, isFresh };
+    if (!key.ok) return { ok: false, why: key.why, mayBeHalf };
     const signature = await readBounded(`${file}.sig`, MAX_SIGNATURE_BYTES);
     if (!signature.ok)
-      return { ok: false, why: `its signature \`${file}.sig\` ${signature.detail ?? signature.code}`, isFresh };
+      return { ok: false, why: `its signature \`${file}.sig\` ${signature.detail ?? signature.code}`, mayBeHalf };
     // SECURITY: not one byte of the document is parsed before it is known who wrote it.
     if (!isSignedBy(key.key, bytes, signature.value.bytes.toString("latin1")))
-      return { ok: false, why: `\`${file}.sig\` is not its signature by the key of \`${publicKey}\``, isFresh };
+      return { ok: false, why: `\`${file}.sig\` is not its signature by the key of \`${publicKey}\``, mayBeHalf };
   }
-  const parsed = await readAttributeData(file, bytes);
-  if (!parsed.ok) return { ok: false, why: parsed.detail ?? parsed.code, isFresh };
-  return { ok: true, data: parsed.value, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const parsed = await inSlices(parseAttributeDataSteps(file, bytes), clock);
+  if (!parsed.ok) return { ok: false, why: parsed.detail ?? parsed.code, mayBeHalf };
+  // JSON that is cut off is no JSON, and half of what is signed has no signature; YAML that is cut off may be a shorter document.
+  const isWhole = publicKey !== undefined || !isYamlName(file);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { ok: true, data: parsed.value, sha256, mayBeHalf: mayBeHalf && !isWhole };
 }
 
 async function loadKey(

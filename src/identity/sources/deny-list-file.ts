@@ -10,7 +10,7 @@ import { type DenyList, parseDenyListSteps } from "../deny-list.ts";
 import { isJsonList } from "../deny-list-text.ts";
 import { type LastGood, openLastGood } from "./last-good.ts";
 import type { SourcePorts } from "./running-source.ts";
-import { type FileFacts, isSameFile, readBounded, toFacts, watchFile } from "./watched-file.ts";
+import { type FileFacts, isSameFile, readBounded, SETTLED_MS, toFacts, watchFile } from "./watched-file.ts";
 
 /** Which file, and where its last good text is kept; without a folder it is kept in memory alone. */
 export interface DenyListFileOptions {
@@ -60,7 +60,6 @@ export interface DenyListFile {
 
 /** PERF: a hundred thousand entries are about 16 MB as JSON. */
 const MAX_BYTES = 32 * 1024 * 1024;
-const SETTLED_MS = 50;
 /** A file that is written for longer than this many looks is told as a problem, and read again at its next change. */
 const MAX_READS = 40;
 const KEY = "svidgate.identity.deny_list";
@@ -96,6 +95,8 @@ class FollowedDenyList implements DenyListFile {
   readonly #stop: () => void;
   #list: DenyList | undefined;
   #digest = "";
+  /** The list in force is in the folder; while it is not, each look tries again. */
+  #isKept = true;
   #status: Omit<DenyListStatus, "entries">;
   #isClosed = false;
   // One attempt after the other: an earlier one must not be the last to come into force.
@@ -133,7 +134,7 @@ class FollowedDenyList implements DenyListFile {
 
   reload(): Promise<void> {
     this.#loading = this.#loading.then(() => {
-      this.#status = { ...this.#status, problem: undefined };
+      this.#status = { ...this.#status, problem: undefined, keepProblem: undefined };
       return this.#follow();
     });
     return this.#loading.then(() => this.#keeping);
@@ -147,10 +148,12 @@ class FollowedDenyList implements DenyListFile {
   close(): void {
     this.#isClosed = true;
     this.#stop();
+    this.#listeners.clear();
   }
 
   async #start(): Promise<void> {
     const loaded = await this.#load();
+    if (this.#isClosed) return;
     if (loaded.ok) return this.#apply(loaded, "file");
     // SECURITY: one that others may write could lift every deny.
     const own = await this.#lastGood?.load(MAX_BYTES);
@@ -158,7 +161,7 @@ class FollowedDenyList implements DenyListFile {
     const kept = bytes && (await parse(bytes, this.#ports));
     if (bytes && kept?.ok)
       await this.#apply({ ok: true, list: kept.list, bytes, changedUnixMs: Number.NaN }, "state_dir");
-    this.#tell(loaded.why);
+    if (!this.#isClosed) this.#tell(loaded.why);
   }
 
   async #follow(): Promise<void> {
@@ -199,6 +202,8 @@ class FollowedDenyList implements DenyListFile {
 
   async #apply({ list, bytes, changedUnixMs }: Loaded & { ok: true }, origin: "file" | "state_dir"): Promise<void> {
     const digest = Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("base64");
+    // SECURITY: whoever was closed has a successor, whose newer list must not be overwritten on disk.
+    if (this.#isClosed) return;
     const isFirst = this.#list === undefined;
     const isNew = digest !== this.#digest;
     const appliedUnixMs = this.#ports.clock.unixMs();
@@ -210,23 +215,29 @@ class FollowedDenyList implements DenyListFile {
       ...(isNew && { generation: this.#status.generation + 1, appliedUnixMs }),
       ...(isNew && !isFirst && { applySeconds: seconds }),
     };
-    if (!isNew) return;
-    this.#list = list;
-    this.#digest = digest;
-    if (!isFirst) this.#ports.onApplied?.(seconds);
-    for (const listen of this.#listeners) listen();
-    if (origin === "file") this.#keeping = this.#keeping.then(() => this.#keep(bytes));
+    if (isNew) {
+      this.#list = list;
+      this.#digest = digest;
+      if (!isFirst) this.#ports.onApplied?.(seconds);
+      for (const listen of this.#listeners) listen();
+    }
+    if (origin === "state_dir" || (!isNew && this.#isKept)) return;
+    this.#isKept = false;
+    this.#keeping = this.#keeping.then(() => this.#keep(bytes));
   }
 
   async #keep(bytes: Uint8Array): Promise<void> {
+    if (this.#isClosed) return;
     try {
       await this.#lastGood?.save(bytes);
+      this.#isKept = true;
       this.#status = { ...this.#status, keepProblem: undefined };
     } catch (error) {
       const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
       const keepProblem = `svidgate.state_dir: the deny list cannot be kept for a restart: ${why}`;
+      const isKnown = keepProblem === this.#status.keepProblem;
       this.#status = { ...this.#status, keepProblem };
-      this.#ports.onProblem?.(keepProblem);
+      if (!isKnown && !this.#isClosed) this.#ports.onProblem?.(keepProblem);
     }
   }
 

@@ -8,7 +8,7 @@ import { MAX_BUNDLE_BYTES, parseTrustBundleSteps, type TrustBundle } from "../tr
 import type { BundleSink } from "../trust-bundles.ts";
 import { describeBundleFault, describeLastGood } from "./bundle-problem.ts";
 import type { RunningSource, SourcePorts } from "./running-source.ts";
-import { readBounded, watchFile } from "./watched-file.ts";
+import { isFresh, readBounded, watchFile } from "./watched-file.ts";
 
 /** Which file, and whose bundle it holds. */
 export interface BundleFileOptions {
@@ -18,9 +18,8 @@ export interface BundleFileOptions {
 
 /** How often a good file is looked at for its age alone. */
 const CONFIRM_MS = 10_000;
-/** A file that was written this recently may not be whole yet. */
-const FRESH_MS = 50;
 const MAX_READS = 3;
+const JSON_START = /^\s*[{[]/;
 
 /** Reads the file, and again after each change, until it is closed. */
 export function startBundleFile(
@@ -39,13 +38,16 @@ export function startBundleFile(
   async function load(mayWait: boolean): Promise<void> {
     const loaded = await loadBundle({ path, trustDomain }, lastGood, clock);
     if (isClosed) return;
+    if (mayWait && loaded.isBeingWritten) {
+      isGood = false;
+      return;
+    }
     if (loaded.ok) {
       isGood = sink.replace(loaded.bundle) !== "rollback";
       lastGood = loaded.bundle;
       return;
     }
     isGood = false;
-    if (mayWait && loaded.isBeingWritten) return;
     sink.failed(
       trustDomain,
       `svidgate.identity.trust_domains.${trustDomain}.bundle: \`${path}\`: ${loaded.why}: ${describeLastGood(lastGood !== undefined)}`,
@@ -85,8 +87,8 @@ export function startBundleFile(
 }
 
 type Loaded =
-  | { readonly ok: true; readonly bundle: TrustBundle }
-  /** Of a file that is being written, the watcher is sure to tell once more. */
+  /** Of a file that may be being written, the watcher is sure to tell once more. */
+  | { readonly ok: true; readonly bundle: TrustBundle; readonly isBeingWritten: boolean }
   | { readonly ok: false; readonly why: string; readonly isBeingWritten: boolean };
 
 async function loadBundle(
@@ -103,8 +105,13 @@ async function loadBundle(
     }
     const { bytes, facts } = read.value;
     const parsed = await inSlices(parseTrustBundleSteps(bytes, { trustDomain, previous }), clock);
-    if (parsed.ok) return { ok: true, bundle: parsed.value };
-    const sinceWrittenMs = Math.abs(clock.unixMs() - Number(facts.mtimeNs / 1_000_000n));
-    return { ok: false, why: describeBundleFault(parsed), isBeingWritten: sinceWrittenMs < FRESH_MS };
+    const isBeingWritten = isFresh(facts, clock);
+    if (!parsed.ok) return { ok: false, why: describeBundleFault(parsed), isBeingWritten };
+    // JSON that is cut off is no JSON; PEM that is cut off may be a bundle with fewer authorities.
+    return {
+      ok: true,
+      bundle: parsed.value,
+      isBeingWritten: isBeingWritten && !JSON_START.test(bytes.toString("latin1", 0, 64)),
+    };
   }
 }

@@ -36,8 +36,13 @@ export interface WatchedFile {
 const POLL_MS = 1_000;
 /** Events come in bursts: one look answers all that come within this time after the first. */
 const GATHER_MS = 10;
-/** Kernels stamp files by their tick (1–10 ms), so a second write within one leaves no trace in `stat`: look again after this. */
-const SETTLED_MS = 50;
+/**
+ * A file that is younger than this may not be whole yet. Kernels stamp files by their tick (1–10 ms), so a second write within one
+ * leaves no trace in `stat`: look again after this.
+ */
+export const SETTLED_MS = 50;
+/** A file server's clock may go ahead of ours by this much; a time that is further ahead was set by somebody, and says nothing. */
+const MAX_AHEAD_MS = 1_000;
 
 /**
  * Calls `onChange` after each change of the file at `path`, with its facts, or undefined when nothing is there; never at once: what
@@ -72,8 +77,6 @@ export function watchFile(
       void check();
     });
   };
-  const isFresh = (facts: FileFacts | undefined): boolean =>
-    facts !== undefined && ports.clock.unixMs() - Number(facts.mtimeNs / 1_000_000n) < SETTLED_MS;
   const look = async (): Promise<void> => {
     await folders.follow(path);
     const facts = await stat(path, { bigint: true }).then(toFacts, () => undefined);
@@ -83,7 +86,10 @@ export function watchFile(
     const nowMs = ports.clock.monotonicMs();
     // Looks for other reasons come in between; they are not the second telling.
     const isSettled = settledAtMs !== undefined && nowMs >= settledAtMs;
-    if (isChange || isSettled) settledAtMs = isChange && isFresh(facts) ? nowMs + SETTLED_MS : undefined;
+    if (isChange || isSettled) {
+      const leftMs = isChange && facts !== undefined ? settlesInMs(facts, ports.clock) : 0;
+      settledAtMs = leftMs > 0 ? nowMs + leftMs : undefined;
+    }
     if (settledAtMs !== undefined) soon(settledAtMs - nowMs);
     if (isChange || isSettled) onChange(facts);
   };
@@ -202,6 +208,20 @@ export async function readBounded(path: string, maxBytes: number): Promise<Resul
       ? fail("missing", "is not there")
       : fail("unreadable", `cannot be read: ${code ?? (error as Error).message}`);
   }
+}
+
+/** Whether somebody may still be writing what `readBounded` has read; the watcher of the file will tell of it once more. */
+export const isFresh = (facts: FileFacts, clock: Pick<Clock, "unixMs">): boolean =>
+  Math.abs(ageMs(facts, clock)) < SETTLED_MS;
+
+const ageMs = ({ mtimeNs }: FileFacts, clock: Pick<Clock, "unixMs">): number =>
+  clock.unixMs() - Number(mtimeNs / 1_000_000n);
+
+/** 0 when there is nothing to wait for. INVARIANT: after this time `isFresh` is false. */
+function settlesInMs(facts: FileFacts, clock: Clock): number {
+  const age = ageMs(facts, clock);
+  if (age >= SETTLED_MS) return 0;
+  return SETTLED_MS + (age < 0 && age > -MAX_AHEAD_MS ? -age : 0);
 }
 
 /** Whether both are one state of one file; nothing equals nothing. */

@@ -12,6 +12,7 @@ import {
   type DocumentFilesOptions,
   startDocumentFiles,
 } from "../../../../src/identity/sources/attribute-documents.ts";
+import { readBounded } from "../../../../src/identity/sources/watched-file.ts";
 import { parseSpiffeId } from "../../../../src/identity/spiffe-id.ts";
 import { createManualClock } from "../../../support/manual-clock.ts";
 
@@ -42,6 +43,15 @@ function start(options: Partial<DocumentFilesOptions> = {}) {
   );
   running.push(files);
   return { files, problems, clock };
+}
+
+/** Lets reads and looks go on until something is so; fails after ten seconds. */
+async function until(isSo: () => boolean): Promise<void> {
+  const endMs = performance.now() + 10_000;
+  while (!isSo()) {
+    assert.ok(performance.now() < endMs, "it has not come to be so");
+    await new Promise(setImmediate);
+  }
 }
 
 function environmentOf(files: DocumentFiles): unknown {
@@ -120,6 +130,25 @@ describe("documents from files", () => {
     write(document("third"), "b.json");
     await files.reload();
     assert.equal(environmentOf(files), '"first"');
+  });
+
+  it("YAML that was written just now may be half of it: the second look counts", async () => {
+    const entry = (name: string): string => `spiffe://example.org/${name}:\n  environment: ${name}\n`;
+    write(entry("a") + entry("b"), "a.yaml");
+    const { files, problems, clock } = start({ files: [path("a.yaml")] });
+    await files.ready;
+    write(entry("a"), "a.yaml");
+    const writtenUnixMs = clock.unixMs() + 1_000;
+    utimesSync(path("a.yaml"), writtenUnixMs / 1_000, writtenUnixMs / 1_000);
+    clock.advanceMs(1_000);
+    // The watcher has looked when it waits for its second look; three reads more, and the source has read too.
+    await until(() => (clock.timers.nextMs ?? 0) <= 50);
+    for (let read = 0; read < 3; read++) await readBounded(path("a.yaml"), 1_000);
+    assert.deepEqual([files.generation, files.status()[0]?.entries], [1, 2]);
+    clock.advanceMs(50);
+    await until(() => files.generation === 2);
+    assert.equal(files.status()[0]?.entries, 1);
+    assert.deepEqual(problems, []);
   });
 
   it("a reload without a change raises nothing and tells nobody", async () => {

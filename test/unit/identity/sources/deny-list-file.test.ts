@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -140,7 +141,7 @@ describe("startDenyListFile", () => {
     write(yaml("b"));
     await file.reload();
     const [seconds = 0] = applied;
-    assert.ok(seconds > 9_900 && seconds <= 10_000, `${seconds} s`);
+    assert.ok(seconds > 9_900 && seconds <= 10_001, `${seconds} s`);
     assert.equal(file.status().applySeconds, seconds);
   });
 
@@ -267,6 +268,53 @@ describe("startDenyListFile", () => {
     write(yaml("b"));
     await file.reload();
     assert.equal(file.status().keepProblem, undefined);
+  });
+
+  it("tries again to keep the same list at the next reload", async () => {
+    write(yaml("a"));
+    writeFileSync(stateDir, "no folder");
+    const { file, problems } = await start({ stateDir });
+    await file.reload();
+    assert.match(file.status().keepProblem ?? "", /cannot be kept for a restart/);
+    assert.equal(problems.length, 2, "a reload tells anew");
+    rmSync(stateDir);
+    await file.reload();
+    assert.equal(file.status().keepProblem, undefined);
+    assert.equal(file.status().generation, 1);
+    assert.equal(readFileSync(join(stateDir, "deny-list.last-good"), "utf8"), yaml("a"));
+    rmSync(stateDir, { recursive: true });
+    await file.reload();
+    assert.ok(!existsSync(stateDir), "what is kept is not written again");
+  });
+
+  it("writes nothing and calls nobody once it is closed, whatever was under way", async () => {
+    write(yaml("a"));
+    const clock = createManualClock(Date.now() + 3_600_000);
+    const told: string[] = [];
+    const ports = { clock, timers: clock.timers, onProblem: (problem: string) => told.push(problem) };
+    const starting = startDenyListFile({ path, stateDir }, ports);
+    starting.close();
+    await starting.ready;
+    assert.ok(!existsSync(stateDir));
+    const { file } = await start({ stateDir });
+    file.onChange(() => told.push("changed"));
+    write(yaml("b"));
+    const reloading = file.reload();
+    file.close();
+    await reloading;
+    assert.equal(readFileSync(join(stateDir, "deny-list.last-good"), "utf8"), yaml("a"));
+    assert.equal(file.status().generation, 1);
+    assert.deepEqual(told, []);
+  });
+
+  it("does not keep a list that came into force just before the end", async () => {
+    write(yaml("a"));
+    const { file } = await start({ stateDir });
+    write(yaml("b"));
+    file.onChange(() => file.close());
+    await file.reload();
+    assert.ok(denies(file, "b"));
+    assert.equal(readFileSync(join(stateDir, "deny-list.last-good"), "utf8"), yaml("a"));
   });
 
   const halves: readonly (readonly [name: string, half: string, whole: string])[] = [

@@ -179,6 +179,21 @@ describe("startBundleFile", () => {
     assert.match(told.join(), /no JSON document/);
   });
 
+  it("takes PEM that was written just now at the second look, as a part of it may be a bundle too", async (t) => {
+    const other = await createTestAuthority();
+    const { file, authorities, told, clock } = await open(t, authority.certificatePem + other.certificatePem);
+    writeFileSync(file, authority.certificatePem);
+    const writtenUnixMs = clock.unixMs() + 1_000;
+    utimesSync(file, writtenUnixMs / 1_000, writtenUnixMs / 1_000);
+    clock.advanceMs(1_000);
+    await until(() => (clock.timers.nextMs ?? 0) <= 50);
+    for (let read = 0; read < 3; read++) await readBounded(file, 10_000);
+    assert.equal(authorities(), 2);
+    clock.advanceMs(50);
+    await until(() => authorities() === 1);
+    assert.deepEqual(told, []);
+  });
+
   it("revokes everything with an empty list of keys", async (t) => {
     const { file, source, authorities, bundles, clock } = await open(t, ONE);
     writeFileSync(file, NONE);
