@@ -67,21 +67,21 @@ export function startBundleSources(settings: Settings, ports: IdentityPorts): Bu
     onKeepProblem: (problem: string) => log.error("trust bundle", { problem }),
   };
   const running: RunningSource[] = [];
-  for (const [trustDomain, { bundle }] of trustDomains) {
+  for (const [trustDomain, { bundle, maxStalenessMs }] of trustDomains) {
     switch (bundle.kind) {
       case "file":
         running.push(startBundleFile({ trustDomain, path: bundle.path }, sink("file"), ports));
         break;
       case "https_web": {
         const profile = { name: "https_web", caFile: bundle.ca } as const;
-        const endpoint = { trustDomain, url: bundle.url, profile, stateDir };
+        const endpoint = { trustDomain, url: bundle.url, profile, stateDir, maxStalenessMs };
         running.push(startBundleEndpoint(endpoint, sink("https_web"), endpointPorts));
         break;
       }
       case "https_spiffe": {
         const { endpointSpiffeId, bootstrap } = bundle;
         const profile = { name: "https_spiffe", endpointSpiffeId, bootstrapFile: bootstrap } as const;
-        const endpoint = { trustDomain, url: bundle.url, profile, stateDir };
+        const endpoint = { trustDomain, url: bundle.url, profile, stateDir, maxStalenessMs };
         running.push(startBundleEndpoint(endpoint, sink("https_spiffe"), endpointPorts));
         break;
       }

@@ -45,6 +45,11 @@ export const DEFAULT_TRUST_DOMAIN_RULES: TrustDomainRules = Object.freeze({
   minRemainingMs: 0,
 });
 
+/**
+ * Shortest `max_staleness`, in milliseconds, with which a source that is well never makes a bundle stale: a URL is asked each minute
+ * at most and may fail twice, a file is confirmed each ten seconds.
+ */
+const MIN_STALENESS_MS = { url: 180_000, file: 30_000, workload_api: 0 } as const;
 const SECTION = "svidgate.identity.trust_domains";
 
 /** Every trust domain by its name; what is wrong is added to `problems`, one sentence each. */
@@ -68,6 +73,12 @@ export function toTrustDomains(config: Config, problems: string[]): ReadonlyMap<
     if (maxLifetimeMs !== undefined && minRemainingMs >= maxLifetimeMs) {
       problems.push(
         `${SECTION}.${name}.min_remaining: not below \`max_lifetime\`, which refuses every credential: make it shorter`,
+      );
+    }
+    const { kind } = fields.bundle.get(name) ?? { kind: "workload_api" };
+    if (maxStalenessMs !== 0 && maxStalenessMs < MIN_STALENESS_MS[kind]) {
+      problems.push(
+        `${SECTION}.${name}.max_staleness: too short, ${kind === "url" ? "a URL" : "a file"} is not looked at often enough: say at least \`${MIN_STALENESS_MS[kind] / 1_000}s\``,
       );
     }
     const bundle = toBundle(

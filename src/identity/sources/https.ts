@@ -21,6 +21,8 @@ export interface BundleEndpointOptions {
   readonly profile: EndpointProfile;
   /** Where the last good document outlives a restart; without it, nowhere. */
   readonly stateDir?: string | undefined;
+  /** After how long without a good answer the bundle counts no longer; for ever unless given. */
+  readonly maxStalenessMs?: number;
   /** Of one attempt with all its redirects; 30 s unless given. */
   readonly timeoutMs?: number;
 }
@@ -42,6 +44,8 @@ const MAX_POLL_MS = 3_600_000;
 /** Until the first answer, nothing of the trust domain is accepted, or only by what was known before a restart: ask more often. */
 const FIRST_RETRY_MS = 5_000;
 const JITTER = 0.1;
+/** Two polls may fail before the bundle is stale. */
+const POLLS_UNTIL_STALE = 3;
 
 /** Asks at once, then again and again until it is closed. */
 export function startBundleEndpoint(
@@ -49,13 +53,14 @@ export function startBundleEndpoint(
   sink: BundleSink,
   ports: BundleEndpointPorts,
 ): RunningSource {
-  const { trustDomain, url, profile, stateDir } = options;
+  const { trustDomain, url, profile, stateDir, maxStalenessMs = Number.POSITIVE_INFINITY } = options;
+  const maxPollMs = Math.min(MAX_POLL_MS, maxStalenessMs / POLLS_UNTIL_STALE);
   const { clock, timers, random = Math.random } = ports;
   let isClosed = false;
   let attempt: Promise<void> | undefined;
   let cancelPoll = (): void => {};
   let controller = new AbortController();
-  let pollMs = DEFAULT_POLL_MS;
+  let pollMs = Math.min(maxPollMs, DEFAULT_POLL_MS);
   let failures = 0;
   let hasAnswered = false;
   let lastRead: { readonly digest: string; readonly bundle: TrustBundle } | undefined;
@@ -99,7 +104,7 @@ export function startBundleEndpoint(
     if (fetched.ok) {
       const { bundle, document } = fetched.value;
       const hintMs = bundle.refreshHintSeconds === undefined ? DEFAULT_POLL_MS : bundle.refreshHintSeconds * 1_000;
-      pollMs = Math.min(MAX_POLL_MS, Math.max(MIN_POLL_MS, hintMs));
+      pollMs = Math.min(maxPollMs, Math.max(MIN_POLL_MS, hintMs));
       failures = 0;
       hasAnswered = true;
       const update = sink.replace(bundle);
@@ -138,7 +143,14 @@ export function startBundleEndpoint(
   const hasBundle = (): boolean => ports.bundles.find(trustDomain) !== undefined;
 
   function nextPollMs(): number {
-    if (failures === 0 || hasAnswered) return pollMs;
+    if (failures === 0) return pollMs;
+    if (hasAnswered) {
+      const lastUnixMs = ports.bundles.find(trustDomain)?.lastSuccessUnixMs ?? 0;
+      const staleInMs = lastUnixMs + maxStalenessMs - clock.unixMs();
+      if (staleInMs > pollMs * (1 + JITTER)) return pollMs;
+      // One failure must not be what makes it stale.
+      return Math.min(pollMs, MIN_POLL_MS, staleInMs > 0 ? Math.max(FIRST_RETRY_MS, staleInMs / 2) : MIN_POLL_MS);
+    }
     return Math.min(MIN_POLL_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
   }
 

@@ -133,6 +133,24 @@ it("takes up changed trust domains at a reload", () => {
   assert.deepEqual(changesThatNeedRestart(before, after), []);
 });
 
+describe("the shortest max_staleness", () => {
+  const web = "https://x.test/b, bundle_profile: https_web";
+  for (const [bundle, given, problem] of [
+    [web, "179s", /a\.max_staleness: too short, a URL is not looked at often enough: say at least `180s`/],
+    [web, "3m", undefined],
+    [web, "0", undefined],
+    ["b.json", "29s", /a\.max_staleness: too short, a file is not looked at often enough: say at least `30s`/],
+    ["b.json", "30s", undefined],
+    ["b.json", "0", undefined],
+  ] as const) {
+    it(`${problem === undefined ? "takes" : "refuses"} ${given} for ${bundle}`, () => {
+      const problems = problemsOf(under(`a: {bundle: ${bundle}, max_staleness: ${given}}`));
+      if (problem === undefined) assert.deepEqual(problems, []);
+      else assert.match(problems.join(), problem);
+    });
+  }
+});
+
 const under = (entry: string): string => `svidgate:\n  identity:\n    trust_domains:\n      ${entry}\n`;
 
 describe("refuses in the file", () => {

@@ -23,7 +23,7 @@ const NONE = bundleText([]);
 const at = (sequence: number, text: string): string => text.replace("{", `{"spiffe_sequence":${sequence},`);
 const hinting = (seconds: number): string => ONE.replace("{", `{"spiffe_refresh_hint":${seconds},`);
 
-interface Changes extends Partial<Pick<BundleEndpointOptions, "url" | "timeoutMs">> {
+interface Changes extends Partial<Pick<BundleEndpointOptions, "url" | "timeoutMs" | "maxStalenessMs">> {
   /** PEM of `bundle_ca`; null: none is configured. */
   readonly roots?: string | null;
   readonly random?: () => number;
@@ -38,7 +38,9 @@ async function open(t: TestContext, document = ONE, { roots = webRoot.pem, rando
   const told: string[] = [];
   const bundles = createTrustBundles({
     clock,
-    trustDomains: new Map([["example.org", { origin: "https_web", maxStalenessMs: 60 * MINUTE_MS }]]),
+    trustDomains: new Map([
+      ["example.org", { origin: "https_web", maxStalenessMs: more.maxStalenessMs ?? 60 * MINUTE_MS }],
+    ]),
     onProblem: ({ problem }) => told.push(problem),
   });
   const source = startBundleEndpoint(
@@ -344,6 +346,32 @@ describe("polling", () => {
       await poll();
       assert.equal(clock.timers.nextMs, 120_000);
     }
+  });
+
+  it("asks three times before the bundle would be stale, whatever the hint is", async (t) => {
+    const { source, clock, poll, bundles } = await open(t, hinting(3_600), { maxStalenessMs: 30 * MINUTE_MS });
+    await source.ready;
+    for (let polls = 0; polls < 4; polls++) {
+      assert.equal(clock.timers.nextMs, 10 * MINUTE_MS);
+      await poll();
+      assert.equal(bundles.state("example.org", clock.unixMs()), "fresh");
+    }
+  });
+
+  it("asks sooner after a failure when the bundle would be stale before the next poll", async (t) => {
+    const { source, endpoint, clock, poll } = await open(t, hinting(3_600), { maxStalenessMs: 6 * MINUTE_MS });
+    await source.ready;
+    endpoint.answer((response) => response.writeHead(500).end());
+    const waits: (number | undefined)[] = [];
+    for (let failure = 0; failure < 10; failure++) {
+      waits.push(clock.timers.nextMs);
+      await poll();
+    }
+    // 2 and 4 minutes old; then 5, 5.5, 5.75 … minutes; from 6 minutes on it is stale, and asked for each minute.
+    assert.deepEqual(waits, [120_000, 120_000, 60_000, 30_000, 15_000, 7_500, 5_000, 5_000, 60_000, 60_000]);
+    endpoint.answer((response) => response.end(hinting(3_600)));
+    await poll();
+    assert.equal(clock.timers.nextMs, 120_000);
   });
 
   it("asks sooner while there is no bundle at all, and ever more slowly", async (t) => {
