@@ -107,7 +107,7 @@ function conclude(
   } catch (error) {
     ports.onFault(error, decisionId);
     decision = refuse("internal", "internal error");
-    reply = ports.responses.write(decision, decisionId);
+    reply = ports.responses.write(decision, decisionId, progress.headersToRemove);
   }
   try {
     ports.record({

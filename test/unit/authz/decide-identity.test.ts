@@ -6,6 +6,7 @@ import { before, it } from "node:test";
 import { toDecisionFacts } from "../../../src/authz/audit-record.ts";
 import type { CheckReply } from "../../../src/authz/check-handler.ts";
 import { encodeCheckRequest } from "../../../src/authz/check-request-json.ts";
+import { createResponseWriter } from "../../../src/authz/response.ts";
 import { packageRoot } from "../../../src/base/package-root.ts";
 import { createResolver } from "../../../src/identity/resolve.ts";
 import type { ActivePolicy } from "../../../src/policy/active-policy.ts";
@@ -95,6 +96,31 @@ it("takes a stripped token out of `authorization` too, where it stands besides i
   assert.deepEqual(await removed({ "x-svid": token, authorization: `Bearer ${token}` }), ["x-svid", "authorization"]);
   assert.deepEqual(await removed({ "x-svid": token, authorization: "Basic YTpi" }), ["x-svid"]);
   assert.deepEqual(await removed({ "x-svid": token }), ["x-svid"]);
+});
+
+it("takes the token away in a dry run too, which lets pass whose token was not accepted", async () => {
+  const bad = `Bearer ${token.slice(0, -4)}AAAA`;
+  const rows = [
+    [allowing, bad],
+    [allowing, `Bearer ${token}, Bearer ${token}`],
+    [{ ...allowing, evaluate: () => assert.fail("broken") }, `Bearer ${token}`],
+  ] as const;
+  for (const [policy, authorization] of rows) {
+    const here = open(policy, { tokens: { strip: true } }, { dryRun: true });
+    const reply = message(await here.checkAsync(request("", { authorization })));
+    assert.deepEqual([reply.status?.code ?? 0, reply.ok_response?.headers_to_remove], [0, ["authorization"]]);
+    assert.notEqual(here.records[0]?.decision.reason, "allow");
+  }
+  const writer = createResponseWriter({ onError: "deny", dryRun: true });
+  let writes = 0;
+  const failing: typeof writer = {
+    ...writer,
+    write: (...told) => (writes++ === 0 ? assert.fail("broken") : writer.write(...told)),
+  };
+  const resolve = createResolver(world.parts({ tokens: { strip: true } }));
+  const here = inProcess(allowing, {}, { resolve, responses: failing }, world.clock);
+  const reply = message(await here.checkAsync(request("", { authorization: `Bearer ${token}` })));
+  assert.deepEqual(reply.ok_response?.headers_to_remove, ["authorization"]);
 });
 
 it("tells the audit event who called, by whose word, with which credential", () => {
