@@ -109,7 +109,7 @@ it("takes the token away in a dry run too, which lets pass whose token was not a
     const here = open(policy, { tokens: { strip: true } }, { dryRun: true });
     const reply = message(await here.checkAsync(request("", { authorization })));
     assert.deepEqual([reply.status?.code ?? 0, reply.ok_response?.headers_to_remove], [0, ["authorization"]]);
-    assert.notEqual(here.records[0]?.decision.reason, "allow");
+    assert.notEqual(here.records[0]?.decision.reason, "policy_allowed");
   }
   const writer = createResponseWriter({ onError: "deny", dryRun: true });
   let writes = 0;
