@@ -8,6 +8,7 @@ import { startBundleSources } from "../../src/app-identity-sources.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { resolveSettings } from "../../src/config/settings.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
+import { withDeadline } from "../support/deadline.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 
 it("waits ten seconds for an endpoint that takes connections and says nothing, at a reload too", async (t) => {
@@ -40,12 +41,12 @@ it("waits ten seconds for an endpoint that takes connections and says nothing, a
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(over, 0);
   clock.advanceMs(1);
-  await ready;
+  await withDeadline(ready, 20_000, () => "the end of the start");
   const reloaded = sources.reload().then(count);
   clock.advanceMs(9_999);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(over, 1);
   clock.advanceMs(1);
-  await reloaded;
+  await withDeadline(reloaded, 20_000, () => "the end of the reload");
   assert.equal(sources.bundles.find("example.org"), undefined);
 });
