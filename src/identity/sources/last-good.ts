@@ -1,8 +1,9 @@
 // Keeps the last good text of a source in `svidgate.state_dir`, so that a restart finds it when the source itself is gone, broken or
 // silent. Written aside and renamed, readable by the owner alone; a crash leaves the old text or the new one, never half of one.
 
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { fail, ok, type Result } from "../../base/result.ts";
 import { type ReadFileCode, readBounded } from "./watched-file.ts";
 
@@ -16,6 +17,9 @@ export interface LastGood {
 }
 
 const WRITABLE_BY_ALL = 0o002;
+const ASIDE = /^[0-9a-f]{1,16}$/;
+/** No write takes this long. */
+const LEFTOVER_MS = 600_000;
 /** Writes under way, by path: a source that ends and the one that follows it may share a file for a moment. */
 const writing = new Map<string, Promise<void>>();
 
@@ -50,14 +54,34 @@ const isOwner = (uid: number): boolean => uid === 0 || uid === (process.getuid?.
 
 async function writeAside(stateDir: string, path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const aside = `${path}.${process.pid}`;
-  await rm(aside, { force: true });
-  const file = await open(aside, "wx", 0o600);
+  await removeLeftovers(stateDir, path);
+  // Not the process's id: in containers that share a folder, each of them is 1.
+  const aside = `${path}.${randomBytes(8).toString("hex")}`;
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(aside, "wx", 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
   }
-  await rename(aside, path);
+}
+
+/** What crashes left behind; what is younger, another process may be writing. */
+async function removeLeftovers(stateDir: string, path: string): Promise<void> {
+  const start = `${basename(path)}.`;
+  for (const name of await readdir(stateDir)) {
+    if (!name.startsWith(start) || !ASIDE.test(name.slice(start.length))) continue;
+    const leftover = join(stateDir, name);
+    const ageMs = await stat(leftover).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (ageMs > LEFTOVER_MS) await rm(leftover, { force: true });
+  }
 }

@@ -5,7 +5,7 @@
 
 import { type BigIntStats, constants, type FSWatcher, statSync, watch } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { fail, ok, type Result } from "../../base/result.ts";
 import type { Timers } from "../../base/timers.ts";
@@ -118,8 +118,10 @@ export function watchFile(
   };
 }
 
-/** Events of the folder that holds the path, and of the one that holds what it leads to. */
+/** Events of the folder that holds the path, and of the one that holds what it leads to; those of other files are passed over. */
 class FolderEvents {
+  /** PERF: beside a log file that is written all the time, there would be a look every 10 ms. */
+  #names: ReadonlySet<string> = new Set();
   readonly #watchers = new Map<string, { readonly key: string; readonly watcher: FSWatcher }>();
   readonly #onEvent: () => void;
   #isClosed = false;
@@ -132,6 +134,13 @@ class FolderEvents {
   async follow(path: string): Promise<void> {
     const target = await realpath(path).catch(() => path);
     const wanted = new Set([dirname(path), dirname(target)]);
+    // What is swapped in Kubernetes is `..data`; that a folder itself goes, is told with its own name.
+    this.#names = new Set([
+      basename(path),
+      basename(target),
+      "..data",
+      ...[...wanted].map((folder) => basename(folder)),
+    ]);
     for (const [folder, { watcher }] of this.#watchers) {
       if (wanted.has(folder)) continue;
       watcher.close();
@@ -151,7 +160,9 @@ class FolderEvents {
     this.#watchers.delete(folder);
     if (key === "") return;
     try {
-      const watcher = watch(folder, { persistent: false }, this.#onEvent);
+      const watcher = watch(folder, { persistent: false }, (_, name) => {
+        if (name === null || this.#names.has(name)) this.#onEvent();
+      });
       this.#watchers.set(folder, { key, watcher });
       // Without watches (a limit of the system, a network mount) the poll is what remains.
       watcher.on("error", () => watcher.close());

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -29,12 +29,31 @@ describe("openLastGood", () => {
     assert.deepEqual(readdirSync(stateDir), ["deny-list.last-good"]);
   });
 
-  it("is for the owner alone, whatever a crash left behind", async () => {
-    const aside = join(folder, `deny-list.last-good.${process.pid}`);
-    writeFileSync(aside, "half");
-    chmodSync(aside, 0o666);
+  it("is for the owner alone, and removes what crashes left behind", async () => {
+    for (const [name, secondsOld] of [
+      ["deny-list.last-good.1", 700],
+      ["deny-list.last-good.0123456789abcdef", 700],
+      ["deny-list.last-good.fedcba9876543210", 0],
+      ["deny-list.last-good.txt", 700],
+      ["other.last-good.1", 700],
+    ] as const) {
+      const at = Date.now() / 1_000 - secondsOld;
+      writeFileSync(join(folder, name), "half", { mode: 0o666 });
+      utimesSync(join(folder, name), at, at);
+    }
     await openLastGood(folder, "deny-list").save(Buffer.from("x"));
     assert.equal(statSync(join(folder, "deny-list.last-good")).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(folder).sort(), [
+      "deny-list.last-good",
+      "deny-list.last-good.fedcba9876543210",
+      "deny-list.last-good.txt",
+      "other.last-good.1",
+    ]);
+  });
+
+  it("leaves nothing beside what it cannot replace", async () => {
+    mkdirSync(join(folder, "deny-list.last-good"));
+    await assert.rejects(openLastGood(folder, "deny-list").save(Buffer.from("x")));
     assert.deepEqual(readdirSync(folder), ["deny-list.last-good"]);
   });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -213,6 +213,42 @@ describe("watchFile", () => {
       write(text);
       await told;
     }
+  });
+
+  it("passes over events of other files in the folder", { timeout: 20_000 }, async () => {
+    write("first");
+    const clock = createStillClock();
+    let looks = 0;
+    let hear = (): void => undefined;
+    const timers: Timers = {
+      after: (ms) => {
+        if (ms === 10) {
+          looks++;
+          hear();
+        }
+        return () => undefined;
+      },
+    };
+    const watched = watchFile(path, { clock, timers }, () => undefined);
+    await watched.check();
+    // Whoever began to listen later hears later, or at the same time.
+    const alive = setInterval(() => undefined, 1_000);
+    await new Promise<void>((resolve) => {
+      const listener = watch(folder, (_, name) => {
+        if (name !== "busy.log") return;
+        listener.close();
+        resolve();
+      });
+      writeFileSync(join(folder, "busy.log"), "x");
+    });
+    assert.equal(looks, 0);
+    await new Promise<void>((resolve) => {
+      hear = resolve;
+      write("second");
+    });
+    clearInterval(alive);
+    watched.close();
+    assert.equal(looks, 1);
   });
 
   it("follows when its folder is replaced", { timeout: 20_000 }, async () => {
