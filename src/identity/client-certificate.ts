@@ -22,7 +22,10 @@ export const certificateTimeCode = (
   nowUnixMs: number,
 ): ValidityCode | undefined => validityCode(dates, nowUnixMs);
 
-/** Reads the ID out of a leaf certificate's DER, with every rule of an X509-SVID's leaf but its signature. */
+/**
+ * Reads the ID out of a leaf certificate's DER, by the rules of an X509-SVID's leaf that OpenSSL does not know; it has judged
+ * the path, weak keys and signatures, and critical extensions that nobody understands. The clock may differ by 30 s.
+ */
 export function verifyClientCertificate(
   der: Uint8Array,
   nowUnixMs: number,
