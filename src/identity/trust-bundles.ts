@@ -103,8 +103,6 @@ export interface TrustBundlesOptions {
   }) => void;
 }
 
-/** How long a source may be silent unless configured otherwise. */
-export const DEFAULT_MAX_STALENESS_MS = 24 * 3_600_000;
 const MAX_TRUST_DOMAINS = 1_000;
 
 interface Entry extends TrustDomainSource {

@@ -52,8 +52,6 @@ export interface DocumentFiles extends AttributeDocuments {
   /** Reads all of them now; gives back what is wrong. */
   reload(): Promise<readonly string[]>;
   status(): readonly DocumentFileStatus[];
-  /** Calls `listen` after each change of what is in force; the function that comes back ends that. */
-  onChange(listen: () => void): () => void;
   close(): void;
 }
 
@@ -71,7 +69,6 @@ export function startDocumentFiles(
   const { clock } = ports;
   const held = new Map<string, Held>();
   const problems = new Map<string, string>();
-  const listeners = new Set<() => void>();
   let documents: readonly AttributeData[] = [];
   let generation = 0;
   let isClosed = false;
@@ -93,7 +90,6 @@ export function startDocumentFiles(
     held.set(file, { data: loaded.data, sha256: loaded.sha256, loadedUnixMs: clock.unixMs() });
     documents = files.flatMap((name) => held.get(name)?.data ?? []);
     generation++;
-    for (const listen of listeners) listen();
   }
 
   /** One read after the other, so that an earlier one is never the last to count. */
@@ -128,14 +124,9 @@ export function startDocumentFiles(
         isSigned: publicKey !== undefined,
         problem: problems.get(file),
       })),
-    onChange: (listen) => {
-      listeners.add(listen);
-      return () => listeners.delete(listen);
-    },
     close: () => {
       isClosed = true;
       for (const watcher of watchers) watcher.close();
-      listeners.clear();
     },
   };
 }

@@ -24,8 +24,6 @@ export interface AttributeFiles {
   /** Reads every file now; resolves when that is done. */
   reload(): Promise<void>;
   status(): AttributeStatus;
-  /** Calls after each change of what is in force; what comes back ends that. */
-  onChange(listen: () => void): () => void;
   close(): void;
 }
 
@@ -70,7 +68,6 @@ export function startAttributes(settings: AttributeSettings, ports: DocumentFile
       const files = documents.status();
       return { files, problems: [...wrong, ...files.flatMap(({ problem }) => problem ?? [])] };
     },
-    onChange: documents.onChange,
     close: documents.close,
   };
 }

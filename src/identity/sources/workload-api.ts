@@ -17,8 +17,7 @@ import {
   type WorkloadStreamStatus,
 } from "./workload-stream.ts";
 
-export type { OwnSvid } from "./own-svid.ts";
-export type { WorkloadStreamName, WorkloadStreamState, WorkloadStreamStatus } from "./workload-stream.ts";
+export type { WorkloadStreamStatus } from "./workload-stream.ts";
 
 export interface WorkloadApiOptions {
   /** `unix:///path/of/the.sock` or `tcp://ip:port`; whatever else stops every stream with a problem that says so. */

@@ -53,12 +53,10 @@ it("templates, claims, metadata and files make one source", async () => {
   const rest = ['namespace="shop" pdp', 'tier="gold" issuer', 'cluster="filter/c" envoy'];
   assert.deepEqual(values(), ['owner="platform" operator', ...rest]);
   const { generation } = attributes.source;
-  let changes = 0;
-  attributes.onChange(() => changes++);
   writeFileSync(file, "spiffe://example.org/**:\n  owner: security\n");
   await attributes.reload();
   assert.deepEqual(values(), ['owner="security" operator', ...rest]);
-  assert.deepEqual([attributes.source.generation, changes], [generation + 1, 1]);
+  assert.equal(attributes.source.generation, generation + 1);
   attributes.close();
 });
 
