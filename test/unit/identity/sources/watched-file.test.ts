@@ -8,6 +8,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { systemTimers, type Timers } from "../../../../src/base/timers.ts";
 import {
   type FileFacts,
+  isFresh,
   isSameFile,
   readBounded,
   type WatchedFile,
@@ -137,6 +138,24 @@ describe("watchFile", () => {
     await watched.check();
     assert.equal(told.length, 2);
     watched.close();
+  });
+
+  it("tells it the second time when it is not fresh any more, though the file's clock goes ahead of ours", async () => {
+    write("first");
+    const clock = createStillClock();
+    for (const aheadMs of [-49, 0, 40, 60, 900, 5_000]) {
+      const { watched, told, look } = startWatching(clock);
+      assert.equal(await look(), 0);
+      const unixMs = clock.unixMs() + aheadMs;
+      utimesSync(path, unixMs / 1_000, unixMs / 1_000);
+      assert.equal(await look(), 1);
+      clock.advanceMs(50 + Math.max(aheadMs < 1_000 ? aheadMs : 0, 0));
+      await look();
+      assert.equal(told.length, 2, `${aheadMs} ms`);
+      const [facts] = told;
+      assert.ok(facts !== undefined && !isFresh(facts, clock), `${aheadMs} ms`);
+      watched.close();
+    }
   });
 
   it("polls once a second, and stops when it is closed", async () => {
