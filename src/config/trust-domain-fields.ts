@@ -56,7 +56,7 @@ export const TRUST_DOMAIN_FIELDS = {
     key: "svidgate.identity.trust_domains.*.max_staleness",
     parse: namedValue(trustDomainNames, duration(0, YEAR_MS)),
     kind: "duration (24h)",
-    doc: "how long the last good bundle holds when its source is silent; then the trust domain denies with `bundle_stale`. 0 is for ever",
+    doc: "how long the last good bundle holds when its source is silent; then the trust domain denies with `bundle_stale`; at least 3m for a URL and 30s for a file. 0 is for ever",
   },
   trustDomainMaxLifetimes: {
     ...PER_NAME,
