@@ -3,6 +3,7 @@
 // SPEC: RFC 8032; FIPS 186-5 with SHA-256, SHA-384 or SHA-512 for P-256, P-384, P-521, the signature in DER as openssl writes it.
 
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { decodeCanonical } from "../base/canonical.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 
 /** Longest text of a signature; one of P-521 has 188 characters. */
@@ -39,9 +40,8 @@ export function parseSignatureKey(pem: string): Result<SignatureKey, "key"> {
 /** Whether `signature`, base64 with at most a line feed behind it, is the key's signature over the bytes. */
 export function isSignedBy({ key, digest }: SignatureKey, bytes: Uint8Array, signature: string): boolean {
   const text = signature.replace(/\r?\n$/, "");
-  const decoded = Buffer.from(text, "base64");
-  // One writing for one signature: what a lenient decoder skips or pads is refused.
-  if (decoded.length === 0 || decoded.toString("base64") !== text) return false;
+  const decoded = decodeCanonical(text, "base64");
+  if (decoded === undefined) return false;
   try {
     return verify(digest, bytes, key, decoded);
   } catch {

@@ -5,8 +5,10 @@
 // milliseconds, is left out.
 
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { decodeCanonical } from "../base/canonical.ts";
 import { toPlainText } from "../base/plain-text.ts";
 import type { Certificate } from "./certificate.ts";
+import { MAX_RSA_BITS, MIN_RSA_BITS } from "./certificate-key.ts";
 import type { JwtAuthority } from "./trust-bundle.ts";
 import { type KnownAuthorities, readAuthority } from "./x509-authorities.ts";
 
@@ -27,13 +29,10 @@ const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   OKP: ["crv", "x"],
 };
 const JWT_CURVES = new Set(["prime256v1", "secp384r1", "secp521r1"]);
-const MIN_RSA_BITS = 2048;
-const MAX_RSA_BITS = 8192;
 /** Nobody needs a larger one, and verification costs grow with it. */
 const MAX_RSA_EXPONENT = 0xffffffffn;
 const MAX_KEY_ID_CHARS = 512;
 const BASE64URL = /^[A-Za-z0-9_-]{1,2048}$/;
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 const ignored = (why: string): BundleEntry => ({ kind: "ignored", why });
 
@@ -62,7 +61,8 @@ function readX509(members: Members, kty: string, known: KnownAuthorities): Bundl
   const chain = member(members, "x5c");
   if (!Array.isArray(chain) || chain.length === 0) return ignored("`x5c` holds no certificate");
   const [first]: readonly unknown[] = chain;
-  const der = typeof first === "string" ? decodeBase64(first) : undefined;
+  // SPEC: RFC 7517 §4.7: standard base64, not base64url; padded, as everybody writes it.
+  const der = typeof first === "string" ? decodeCanonical(first, "base64") : undefined;
   if (der === undefined) return ignored("`x5c` is no base64");
   const read = readAuthority(der, known);
   if (!read.ok) {
@@ -117,13 +117,6 @@ function toPublicKey(members: Members, kty: string): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** SPEC: RFC 7517 §4.7: standard base64, not base64url; padded and canonical, as everybody writes it. */
-function decodeBase64(text: string): Uint8Array | undefined {
-  if (!BASE64.test(text)) return undefined;
-  const bytes = Buffer.from(text, "base64");
-  return bytes.toString("base64") === text ? bytes : undefined;
 }
 
 const member = (members: Members, name: string): unknown => (Object.hasOwn(members, name) ? members[name] : undefined);

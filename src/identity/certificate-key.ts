@@ -41,8 +41,9 @@ const KEY = {
   ed25519: "2b6570",
 } as const;
 const CURVE_BITS: Readonly<Record<string, number>> = { "2a8648ce3d030107": 256, "2b81040022": 384, "2b81040023": 521 };
-const MIN_RSA_BITS = 2048;
-const MAX_RSA_BITS = 8192;
+/** Of any key that identity rests on; SPEC: RFC 7518 §3.3 for tokens. */
+export const MIN_RSA_BITS = 2048;
+export const MAX_RSA_BITS = 8192;
 const MAX_EXPONENT_BYTES = 5;
 
 const SIGNATURE: Readonly<Record<string, string>> = {

@@ -4,6 +4,7 @@
 // they do not agree on is `cert_parse`. Nothing here says that a certificate is to be believed: that is x509-svid.ts.
 
 import { hash, X509Certificate } from "node:crypto";
+import { decodeCanonical, percentDecode } from "../base/canonical.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { type ExtensionValues, readExtensionValues } from "../base/x509.ts";
 import { type CertificateFields, MAX_CERTIFICATE_BYTES, parseCertificateFields } from "./certificate-fields.ts";
@@ -111,7 +112,7 @@ export function decodePem(pem: string): Result<readonly Uint8Array[], "cert_pars
   if (pem.length > MAX_PEM_CHARS) return fail("cert_parse", `more than ${MAX_PEM_CHARS} characters`);
   const ders: Uint8Array[] = [];
   const between = pem.replaceAll(new RegExp(PEM_BLOCK, "g"), (_block, body: string) => {
-    const der = ders.length < MAX_PEM_BLOCKS ? decodeBase64(body.replaceAll(/[\r\n]/g, "")) : undefined;
+    const der = ders.length < MAX_PEM_BLOCKS ? decodeCanonical(body.replaceAll(/[\r\n]/g, ""), "base64") : undefined;
     if (der !== undefined) ders.push(der);
     return der === undefined ? "-----" : "";
   });
@@ -122,21 +123,7 @@ export function decodePem(pem: string): Result<readonly Uint8Array[], "cert_pars
 /** Reads `source.certificate` of an Envoy: one PEM block, percent-encoded; a `+` is a plus. Gives DER that nobody has looked at. */
 export function decodeEnvoyCertificate(urlEncodedPem: string): Result<Uint8Array, "cert_parse"> {
   if (urlEncodedPem.length > MAX_ENVOY_CHARS) return fail("cert_parse", `more than ${MAX_ENVOY_CHARS} characters`);
-  const body = ONE_PEM_BLOCK.exec(percentDecode(urlEncodedPem))?.[1];
-  const der = body === undefined ? undefined : decodeBase64(body.replaceAll(/[\r\n]/g, ""));
+  const body = ONE_PEM_BLOCK.exec(percentDecode(urlEncodedPem) ?? "")?.[1];
+  const der = body === undefined ? undefined : decodeCanonical(body.replaceAll(/[\r\n]/g, ""), "base64");
   return der === undefined ? fail("cert_parse", "not one PEM block, percent-encoded") : ok(der);
-}
-
-function percentDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return "";
-  }
-}
-
-/** Strictly: no character too much, no bit that says nothing. */
-function decodeBase64(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.length > 0 && bytes.toString("base64") === text ? bytes : undefined;
 }

@@ -16,12 +16,6 @@ export interface ClientCertificate {
   readonly notAfterUnixMs: number;
 }
 
-/** Whether the certificate's time includes `nowUnixMs`; the code says on which side it does not. */
-export const certificateTimeCode = (
-  dates: Pick<ClientCertificate, "notBeforeUnixMs" | "notAfterUnixMs">,
-  nowUnixMs: number,
-): ValidityCode | undefined => validityCode(dates, nowUnixMs);
-
 /**
  * Reads the ID out of a leaf certificate's DER, by the rules of an X509-SVID's leaf that OpenSSL does not know; it has judged
  * the path, weak keys and signatures, and critical extensions that nobody understands. The clock may differ by 30 s.

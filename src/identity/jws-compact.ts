@@ -4,8 +4,10 @@
 // would each know the same token by another name. The claims are read elsewhere (jwt-claims.ts).
 
 import type { KeyObject } from "node:crypto";
+import { decodeCanonical } from "../base/canonical.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { type JsonValue, parseJsonObject } from "../base/strict-json.ts";
+import { MIN_RSA_BITS } from "./certificate-key.ts";
 import type { JwtSvidCode } from "./codes.ts";
 
 /** Longest token that is looked at; SPIRE's own stay below 2 KiB. */
@@ -27,9 +29,6 @@ const ALGORITHMS: ReadonlyMap<string, { readonly name: JwsAlgorithm; readonly cu
   ["ES512", { name: "ES512", curve: "secp521r1" }],
 ]);
 
-/** SPEC: RFC 7518 §3.3. */
-const MIN_RSA_BITS = 2048;
-
 /** A token taken apart; nothing in it is verified. */
 export interface UnverifiedJws {
   readonly algorithm: JwsAlgorithm;
@@ -50,9 +49,13 @@ export function parseCompactJws(token: string): Result<UnverifiedJws, JwsCode> {
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
     return fail("malformed", "not the three parts of a compact JWS");
   }
-  const headerBytes = decodeCanonical(header);
-  const payloadBytes = decodeCanonical(payload);
-  if (headerBytes === undefined || payloadBytes === undefined || decodeCanonical(signature) === undefined) {
+  const headerBytes = decodeCanonical(header, "base64url");
+  const payloadBytes = decodeCanonical(payload, "base64url");
+  if (
+    headerBytes === undefined ||
+    payloadBytes === undefined ||
+    decodeCanonical(signature, "base64url") === undefined
+  ) {
     return fail("malformed", "a part is empty or not canonical base64url");
   }
   const parsed = parseTokenObject(headerBytes, "header");
@@ -70,15 +73,6 @@ export function parseTokenObject(
   const parsed = parseJsonObject(bytes);
   if (parsed.ok) return parsed;
   return fail(parsed.code === "duplicate_key" ? "dup_claims" : "malformed", `${part}: ${parsed.detail ?? parsed.code}`);
-}
-
-const BASE64URL = /^[A-Za-z0-9_-]+$/;
-
-/** The bytes, if `text` is the one text that RFC 7515 §2 gives them, and is not empty. */
-function decodeCanonical(text: string): Buffer | undefined {
-  if (!BASE64URL.test(text)) return undefined;
-  const bytes = Buffer.from(text, "base64url");
-  return bytes.toString("base64url") === text ? bytes : undefined;
 }
 
 function checkHeader(

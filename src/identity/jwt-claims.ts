@@ -8,17 +8,19 @@ import type { JwtSvidCode } from "./codes.ts";
 import { parseTokenObject } from "./jws-compact.ts";
 import { isWorkloadId, parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 
-/** What a payload says; nothing in it is verified. */
+/** What a payload says; nothing in it is verified by this alone. */
 export interface UnverifiedClaims {
   readonly spiffeId: SpiffeId;
-  /** One to ten texts, none of them empty; a single text counts as a list of one. */
+  /** One to ten texts, none of them empty; a single text counts as a list of one. With more than one, the others can replay it here. */
   readonly audience: readonly string[];
   readonly expiresUnixMs: number;
+  /** `iat`, where given. */
   readonly issuedUnixMs: number | undefined;
+  /** `nbf`, where given. */
   readonly notBeforeUnixMs: number | undefined;
-  /** `jti`. */
+  /** `jti`, where given. */
   readonly tokenId: string | undefined;
-  /** `iss`. */
+  /** `iss`, where given; nothing is held against it. */
   readonly issuer: string | undefined;
   /** Every claim, in its order. */
   readonly claims: ReadonlyMap<string, JsonValue>;

@@ -14,25 +14,12 @@ import {
   parseClaims,
   type UnverifiedClaims,
 } from "./jwt-claims.ts";
-import type { SpiffeId } from "./spiffe-id.ts";
 import { DEFAULT_CLOCK_SKEW_MS, MAX_CLOCK_SKEW_MS } from "./svid-leaf.ts";
 import type { JwtAuthority } from "./trust-bundle.ts";
 import type { HeldBundle, TrustBundleSource } from "./trust-bundles.ts";
 
 /** A verified JWT-SVID. */
-export interface JwtSvid {
-  readonly spiffeId: SpiffeId;
-  /** Every audience of the token; with more than one, the others can replay it here. */
-  readonly audience: readonly string[];
-  readonly expiresUnixMs: number;
-  /** `iat`, where given. */
-  readonly issuedUnixMs: number | undefined;
-  /** `nbf`, where given. */
-  readonly notBeforeUnixMs: number | undefined;
-  /** `jti`, where given. */
-  readonly tokenId: string | undefined;
-  /** `iss`, where given; nothing was held against it. */
-  readonly issuer: string | undefined;
+export interface JwtSvid extends UnverifiedClaims {
   /** The ID of the key that made the signature. */
   readonly keyId: string;
   readonly algorithm: JwsAlgorithm;

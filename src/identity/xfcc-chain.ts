@@ -2,11 +2,12 @@
 // SECURITY: the peer chose these certificates. Nothing is believed of them until a path to an anchor of the right bundle is verified.
 
 import { createHash } from "node:crypto";
+import { decodeCanonical, percentDecode } from "../base/canonical.ts";
+import { MAX_CERTIFICATE_BYTES } from "./certificate-fields.ts";
 import type { XfccElement } from "./xfcc.ts";
 
 const MAX_CANDIDATES = 8;
-const MAX_DER_BYTES = 16_384;
-const MAX_BASE64_CHARS = Math.ceil(MAX_DER_BYTES / 3) * 4;
+const MAX_BASE64_CHARS = Math.ceil(MAX_CERTIFICATE_BYTES / 3) * 4;
 const BEGIN = "-----BEGIN CERTIFICATE-----";
 const END = "-----END CERTIFICATE-----";
 const BLOCK = new RegExp(`\\s*${BEGIN}\\s([A-Za-z0-9+/=\\s]*)${END}\\s*`, "y");
@@ -19,19 +20,10 @@ const BLOCK = new RegExp(`\\s*${BEGIN}\\s([A-Za-z0-9+/=\\s]*)${END}\\s*`, "y");
 export function xfccChainDers(element: XfccElement): readonly Uint8Array[] | undefined {
   const { chain, hash } = element;
   if (chain === undefined || hash === undefined) return undefined;
-  const pem = typeof chain === "string" ? decodeUrl(chain) : chain.join("\n");
+  const pem = typeof chain === "string" ? percentDecode(chain) : chain.join("\n");
   const [leaf, ...rest] = (pem === undefined ? undefined : decodePem(pem, MAX_CANDIDATES + 1)) ?? [];
   if (leaf === undefined || createHash("sha256").update(leaf).digest("hex") !== hash) return undefined;
   return rest;
-}
-
-/** Envoy encodes space, line feed, `/`, `+` and `=`; a `+` that stands there is a `+`. */
-function decodeUrl(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Blocks with nothing but white space between them. */
@@ -41,9 +33,8 @@ function decodePem(pem: string, maxBlocks: number): readonly Uint8Array[] | unde
     BLOCK.lastIndex = at;
     const base64 = BLOCK.exec(pem)?.[1]?.replace(/\s/g, "");
     if (base64 === undefined || base64.length > MAX_BASE64_CHARS || ders.length === maxBlocks) return undefined;
-    const der = Buffer.from(base64, "base64");
-    // Node skips what is no base64; only the canonical text gives itself back.
-    if (der.length === 0 || der.length > MAX_DER_BYTES || der.toString("base64") !== base64) return undefined;
+    const der = decodeCanonical(base64, "base64");
+    if (der === undefined || der.length > MAX_CERTIFICATE_BYTES) return undefined;
     ders.push(der);
   }
   return ders;

@@ -10,7 +10,8 @@ import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { peerIntermediates, peerLeaf } from "../base/tls-chain.ts";
-import { certificateTimeCode, verifyClientCertificate } from "../identity/client-certificate.ts";
+import { verifyClientCertificate } from "../identity/client-certificate.ts";
+import { validityCode } from "../identity/svid-leaf.ts";
 import type { RefusalReason } from "../telemetry/catalogue.ts";
 import { createUnverifiedPeer, type Leave, type Peer } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
@@ -173,7 +174,7 @@ export function createTlsGate(options: TlsGateOptions): TlsGate {
     }
     const certificate = verified.value;
     const { spiffeId, notAfterUnixMs } = certificate;
-    const refusal = (nowUnixMs: number) => refusedByDate(certificateTimeCode(certificate, nowUnixMs));
+    const refusal = (nowUnixMs: number) => refusedByDate(validityCode(certificate, nowUnixMs));
     return { ok: true, client: { spiffeId, notAfterUnixMs, refusal } };
   }
 

@@ -2,21 +2,12 @@
 // Some codes come twice: once for the leaf, once for the issuers of a path, or for a last look at all of them.
 
 import type { X509SvidCode } from "../codes.ts";
-import type { Rule } from "./checks.ts";
+import { type Rule, ruleOf } from "./checks.ts";
 import { DENY_RULE, type SharedStage, sharedRules } from "./trust.ts";
 
 export type CertificateStage = "bytes" | "leaf" | "bundle" | "path" | "readers" | "request" | SharedStage;
 
-const rule = (
-  stage: CertificateStage,
-  check: X509SvidCode | "principal_mismatch",
-  text: string,
-): Rule<CertificateStage> => ({
-  stage,
-  check,
-  code: `x509_${check}`,
-  rule: text,
-});
+const rule = ruleOf<CertificateStage, X509SvidCode | "principal_mismatch">("x509");
 
 /** Every rule; the path is a search, so its rules stand in no order. */
 export const CERTIFICATE_RULES: readonly Rule<CertificateStage>[] = [

@@ -1,6 +1,7 @@
 // Explains a certificate with the certificates that came with it: the rules of an X509-SVID in the order of `verifyX509Svid`, whose
 // word is the verdict, then those of the trust domain and the deny list.
 
+import { percentDecode } from "../../base/canonical.ts";
 import { type Certificate, decodePem, readCertificate } from "../certificate.ts";
 import { certificateSubject } from "../credential-facts.ts";
 import type { TrustBundleSource } from "../trust-bundles.ts";
@@ -18,7 +19,7 @@ type Failure = NonNullable<Ending<CertificateStage>["failed"]>;
 
 /** Explains a PEM text, leaf first; percent-encoded too, as Envoy sends the leaf. */
 export function explainCertificate(text: string, options: ExplainOptions): Explanation {
-  const pem = /^\s*-----BEGIN%20/.test(text) ? percentDecode(text) : text;
+  const pem = /^\s*-----BEGIN%20/.test(text) ? (percentDecode(text) ?? "") : text;
   const ders = decodePem(pem);
   if (!ders.ok) return toExplanation({ stage: "bytes", check: ders.code, detail: ders.detail }, options, new Map());
   const [der = new Uint8Array(), ...intermediates] = ders.value;
@@ -112,11 +113,3 @@ const pathOf = ({ chain }: X509Svid): readonly string[] =>
 
 const pathEnd = (chain: readonly Certificate[]): string | undefined =>
   toDateText(Math.min(...chain.map(({ fields }) => fields.notAfterUnixMs)));
-
-function percentDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return "";
-  }
-}

@@ -50,6 +50,11 @@ export interface Rule<Stage extends string> {
   readonly rule: string;
 }
 
+/** Makes the rules of one family of codes: `x509` gives `expired` the code `x509_expired`. */
+export const ruleOf =
+  <Stage extends string, Name extends string>(family: string) =>
+  (stage: Stage, check: Name, rule: string): Rule<Stage> => ({ stage, check, code: `${family}_${check}`, rule });
+
 /** Where a verifier ended: at a rule of a stage, or behind all of them. */
 export interface Ending<Stage extends string> {
   /** Undefined when no rule was broken. */

@@ -2,7 +2,7 @@
 // Some codes come twice: for what a token says, and later for what that is held against.
 
 import type { JwtSvidCode } from "../codes.ts";
-import type { Rule } from "./checks.ts";
+import { type Rule, ruleOf } from "./checks.ts";
 import { DENY_RULE, type SharedStage, sharedRules } from "./trust.ts";
 
 export type TokenStage =
@@ -17,12 +17,7 @@ export type TokenStage =
   | "request"
   | SharedStage;
 
-const rule = (stage: TokenStage, check: JwtSvidCode | "unbound", text: string): Rule<TokenStage> => ({
-  stage,
-  check,
-  code: `jwt_${check}`,
-  rule: text,
-});
+const rule = ruleOf<TokenStage, JwtSvidCode | "unbound">("jwt");
 
 export const TOKEN_RULES: readonly Rule<TokenStage>[] = [
   rule(

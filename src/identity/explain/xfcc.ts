@@ -6,7 +6,17 @@ import type { Certificate } from "../certificate.ts";
 import type { XfccCode } from "../codes.ts";
 import { parseXfcc, selectXfcc, type XfccElement } from "../xfcc.ts";
 import { xfccChainDers } from "../xfcc-chain.ts";
-import { cutList, cutText, type Ending, type Explanation, type Fact, type Rule, toChecks, toFacts } from "./checks.ts";
+import {
+  cutList,
+  cutText,
+  type Ending,
+  type Explanation,
+  type Fact,
+  type Rule,
+  ruleOf,
+  toChecks,
+  toFacts,
+} from "./checks.ts";
 
 type XfccStage = "size" | "syntax" | "binding" | "agreement";
 
@@ -18,12 +28,7 @@ export interface ExplainXfccOptions {
   readonly by: string | undefined;
 }
 
-const rule = (stage: XfccStage, check: XfccCode | "mismatch", text: string): Rule<XfccStage> => ({
-  stage,
-  check,
-  code: `xfcc_${check}`,
-  rule: text,
-});
+const rule = ruleOf<XfccStage, XfccCode | "mismatch">("xfcc");
 
 const SIZE = [rule("size", "too_long", "at most 64 KiB"), rule("size", "bad_char", "printable ASCII")];
 const TEXT = [

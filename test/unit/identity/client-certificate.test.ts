@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import { parseCertificateFields } from "../../../src/identity/certificate-fields.ts";
-import {
-  type ClientCertificateCode,
-  certificateTimeCode,
-  verifyClientCertificate,
-} from "../../../src/identity/client-certificate.ts";
+import { type ClientCertificateCode, verifyClientCertificate } from "../../../src/identity/client-certificate.ts";
+import { validityCode } from "../../../src/identity/svid-leaf.ts";
 import { createTestAuthority } from "../../support/ca.ts";
 import {
   basicConstraints,
@@ -93,7 +90,7 @@ describe("verifyClientCertificate", () => {
     assert.equal(codeOf(der, from - 30_000), undefined);
     assert.equal(codeOf(der, to), undefined);
     assert.equal(codeOf(der, to + 1), "expired");
-    assert.equal(certificateTimeCode({ notBeforeUnixMs: from, notAfterUnixMs: to }, to + 1), "expired");
+    assert.equal(validityCode({ notBeforeUnixMs: from, notAfterUnixMs: to }, to + 1), "expired");
   });
 
   it("reads both forms of time, and none that is no time", () => {
