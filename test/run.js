@@ -2,6 +2,7 @@
 // `node test/run.js unit --watch` passes flags on; SVIDGATE_TEST_DIST names another build folder.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -25,5 +26,7 @@ if (files.length === 0) {
 }
 // An end-to-end test that fails half-way can leave a peer's connection behind, which must not hold the whole run.
 if (folders.includes("e2e")) flags.push("--test-force-exit");
+// Node leaves a core free, which on two cores is half of them. End-to-end tests measure and share ports: one core stays theirs.
+else flags.unshift(`--test-concurrency=${availableParallelism()}`);
 const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...flags, ...files], { stdio: "inherit" });
 process.exit(run.status ?? 1);

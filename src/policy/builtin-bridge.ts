@@ -2,7 +2,7 @@
 // SPEC: OPA's WASM ABI: address 0 is Rego's undefined; a builtin error is undefined unless strict mode is on.
 
 import type { Clock } from "../base/clock.ts";
-import { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
+import { type Answer, type Builtin, type BuiltinContext, BuiltinError, Unanswered } from "./builtins/builtin.ts";
 import { PolicyError } from "./policy-error.ts";
 import { parseValue, printValue, type Value } from "./value.ts";
 import type { WasmInstance } from "./wasm-instance.ts";
@@ -19,19 +19,33 @@ export interface BridgeOptions {
   readonly strictBuiltinErrors: boolean;
 }
 
+/** What the evaluations of one decision share: the second one runs with the answers that the first one asked for. */
+export interface DecisionMemory {
+  readonly nowUnixNs: bigint;
+  readonly memo: Map<string, Value>;
+  readonly answers: Map<string, Answer>;
+}
+
+/** Takes steps from the budget of the evaluation that runs. Throws PolicyError `policy_budget`. */
+export type Spend = (steps: number) => void;
+
 /** The bridge of one instance. */
 export class BuiltinBridge {
   readonly #builtins: ReadonlyMap<number, BoundBuiltin>;
   readonly #options: BridgeOptions;
+  readonly #spend: Spend;
+  #memory: DecisionMemory | undefined;
   #context: BuiltinContext | undefined;
 
-  constructor(builtins: ReadonlyMap<number, BoundBuiltin>, options: BridgeOptions) {
+  constructor(builtins: ReadonlyMap<number, BoundBuiltin>, options: BridgeOptions, spend: Spend) {
     this.#builtins = builtins;
     this.#options = options;
+    this.#spend = spend;
   }
 
-  /** Starts an evaluation: its builtins see one instant, the one of the first call. */
-  begin(): void {
+  /** Starts an evaluation: its builtins see one instant, the one of the decision's first call. */
+  begin(memory: DecisionMemory | undefined): void {
+    this.#memory = memory;
     this.#context = undefined;
   }
 
@@ -49,10 +63,11 @@ export class BuiltinBridge {
   }
 
   #run({ name, run }: BoundBuiltin, args: readonly Value[]): Value | undefined {
-    this.#context ??= createBuiltinContext(this.#options.clock);
+    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), this.#spend);
     try {
       return run(args, this.#context);
     } catch (error) {
+      if (error instanceof PolicyError || error instanceof Unanswered) throw error;
       if (error instanceof BuiltinError) {
         if (!this.#options.strictBuiltinErrors) return undefined;
         throw new PolicyError("policy_builtin_error", `${name}: ${error.message}`, { cause: error });
@@ -63,7 +78,23 @@ export class BuiltinBridge {
   }
 }
 
-/** The context of one evaluation; its time stands still. */
-export function createBuiltinContext(clock: Clock): BuiltinContext {
-  return { nowUnixNs: BigInt(Math.trunc(clock.unixMs())) * 1_000_000n, memo: new Map() };
+/** A fresh memory; its time stands still. */
+export function createDecisionMemory(clock: Clock): DecisionMemory {
+  return { nowUnixNs: BigInt(Math.trunc(clock.unixMs())) * 1_000_000n, memo: new Map(), answers: new Map() };
+}
+
+/** The context of one evaluation. */
+export function createBuiltinContext(memory: DecisionMemory, spend: Spend): BuiltinContext {
+  const { nowUnixNs, memo, answers } = memory;
+  return {
+    nowUnixNs,
+    memo,
+    spend,
+    ask: (question) => {
+      const answer = answers.get(question.key);
+      if (answer === undefined) throw new Unanswered(question);
+      if (!answer.ok) throw answer.error;
+      return answer.value;
+    },
+  };
 }

@@ -4,7 +4,7 @@
 // What would be unsafe is repaired here: its instance is thrown away after every throw, and inputs come checked.
 
 import { createRequire } from "node:module";
-import { createBuiltinContext } from "./builtin-bridge.ts";
+import { createBuiltinContext, createDecisionMemory } from "./builtin-bridge.ts";
 import { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
@@ -127,7 +127,7 @@ class OpaWasmEngine implements Engine {
   }
 
   #run(name: string, run: Builtin, args: readonly unknown[]): unknown {
-    this.#context ??= createBuiltinContext(this.#options.clock);
+    this.#context ??= createBuiltinContext(createDecisionMemory(this.#options.clock), () => undefined);
     try {
       const result = run(
         args.map((arg) => parseValue(JSON.stringify(arg))),

@@ -47,7 +47,7 @@ export class WasmHost {
 
   /** Links an instance without data. Throws PolicyError. */
   constructor(program: PolicyProgram, options: HostOptions) {
-    this.#bridge = new BuiltinBridge(program.builtins, options);
+    this.#bridge = new BuiltinBridge(program.builtins, options, () => undefined);
     this.#instance = new WasmInstance(
       program.module,
       { builtin: (id, args) => this.#bridge.call(this.#instance, id, args), print: options.onPrint },
@@ -125,7 +125,7 @@ export class WasmHost {
     if (this.#running) throw new PolicyError("policy_trap", "evaluation within an evaluation of the same policy");
     this.#running = true;
     try {
-      this.#bridge.begin();
+      this.#bridge.begin(undefined);
       const wasm = this.#exports;
       wasm.opa_heap_ptr_set(this.#heapEnd);
       const value = input === undefined ? 0 : this.#parseInput(input);

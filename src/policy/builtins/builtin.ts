@@ -10,6 +10,40 @@ export interface BuiltinContext {
   readonly nowUnixNs: bigint;
   /** Values that must stay equal within an evaluation (`rand.intn`, `uuid.rfc4122`), by builtin and arguments. */
   readonly memo: Map<string, Value>;
+  /**
+   * Takes steps from the evaluation's budget (about 2,000 are a microsecond) for work that grows faster than operands and
+   * result together, which the bridge charges for. Call it before the work. Throws PolicyError `policy_budget`.
+   */
+  spend(steps: number): void;
+  /**
+   * The answer to a question that only waiting can answer. When it is not known yet, throws {@link Unanswered}: the
+   * evaluation stops, the question is asked, and the evaluation runs again with the answer remembered.
+   */
+  ask(question: Question): Value;
+}
+
+/** Something outside of the evaluation, such as an HTTP request. */
+export interface Question {
+  /** Equal keys are one question, which one decision asks once. */
+  readonly key: string;
+  /** Never rejects: what goes wrong out there is a {@link BuiltinError} as value. Must end soon after the signal. */
+  answer(signal: AbortSignal): Promise<Answer>;
+}
+
+/** What came of a question. */
+export type Answer =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly error: BuiltinError };
+
+/** Thrown through the module by {@link BuiltinContext.ask}; never seen outside of `policy/`. */
+export class Unanswered extends Error {
+  override readonly name = "Unanswered";
+  readonly question: Question;
+
+  constructor(question: Question) {
+    super(question.key);
+    this.question = question;
+  }
 }
 
 /** Answers with a value, or with `undefined` for Rego's undefined; throws {@link BuiltinError} for OPA's builtin error. */

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BuiltinError, findBuiltin } from "../../../../src/policy/builtins/index.ts";
 import { RegoNumber, RegoObject, RegoSet, type Value } from "../../../../src/policy/value.ts";
+import { builtinContextAt } from "../../../support/builtin-context.ts";
 
 const call = (name: string, ...args: Value[]): Value | undefined =>
-  findBuiltin(name)?.(args, { nowUnixNs: 1_700_000_000_000_000_000n, memo: new Map() });
+  findBuiltin(name)?.(args, builtinContextAt(1_700_000_000_000_000_000n));
 
 const number = (value: number | bigint): RegoNumber => RegoNumber.of(value);
 

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { type BuiltinContext, BuiltinError, findBuiltin } from "../../../../src/policy/builtins/index.ts";
 import { RegoNumber, toJson, type Value } from "../../../../src/policy/value.ts";
+import { builtinContextAt } from "../../../support/builtin-context.ts";
 
-const evaluation = (): BuiltinContext => ({ nowUnixNs: 1_700_000_000_123_456_789n, memo: new Map() });
+const evaluation = (): BuiltinContext => builtinContextAt(1_700_000_000_123_456_789n);
 
 const call = (context: BuiltinContext, name: string, ...args: Value[]): string =>
   toJson(findBuiltin(name)?.(args, context) ?? null);

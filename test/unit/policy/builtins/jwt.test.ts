@@ -6,13 +6,14 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:cryp
 import { describe, it } from "node:test";
 import { BuiltinError, findBuiltin } from "../../../../src/policy/builtins/index.ts";
 import { RegoNumber, RegoObject, toJson, type Value } from "../../../../src/policy/value.ts";
+import { builtinContextAt } from "../../../support/builtin-context.ts";
 
 const NOW_SECONDS = 1_700_000_000;
 const first = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 const second = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 
 const call = (name: string, args: readonly Value[], nowSeconds = NOW_SECONDS): Value | undefined =>
-  findBuiltin(name)?.(args, { nowUnixNs: BigInt(nowSeconds) * 1_000_000_000n, memo: new Map() });
+  findBuiltin(name)?.(args, builtinContextAt(BigInt(nowSeconds) * 1_000_000_000n));
 
 const pem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" }) as string;
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");

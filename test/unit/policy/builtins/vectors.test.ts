@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { packageRoot } from "../../../../src/base/package-root.ts";
 import { BuiltinError, builtinNames, findBuiltin } from "../../../../src/policy/builtins/index.ts";
 import { parseValue, printValue } from "../../../../src/policy/value.ts";
+import { builtinContextAt } from "../../../support/builtin-context.ts";
 
 interface Row {
   readonly name: string;
@@ -27,7 +28,7 @@ function answer({ builtin, args, now }: Row): string {
   const call = findBuiltin(builtin);
   assert.ok(call !== undefined, `no builtin ${builtin}`);
   try {
-    const value = call(args.map(parseValue), { nowUnixNs: BigInt(now ?? "1700000000123456789"), memo: new Map() });
+    const value = call(args.map(parseValue), builtinContextAt(BigInt(now ?? "1700000000123456789")));
     return value === undefined ? "undefined" : printValue(value);
   } catch (error) {
     if (error instanceof BuiltinError) return "error";
