@@ -16,6 +16,9 @@ export interface Engine {
   setData(dataJson: string): void;
 }
 
+/** The parts of an evaluation, in their order; `builtins` are within `evaluate`. */
+export type EvaluationPhase = "write" | "parse" | "evaluate" | "read";
+
 /** What an engine is given. */
 export interface EngineOptions {
   readonly data: string;
@@ -24,4 +27,6 @@ export interface EngineOptions {
   readonly strictBuiltinErrors: boolean;
   readonly onPrint: (line: string) => void;
   readonly findBuiltin: (name: string) => Builtin | undefined;
+  /** Hears of the end of each phase; for measurements, on our own engine only. */
+  readonly onPhase?: (phase: EvaluationPhase) => void;
 }

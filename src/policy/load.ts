@@ -34,6 +34,23 @@ export type LoadedPolicy =
 
 /** Loads a policy. */
 export async function loadActivePolicy(options: LoadOptions): Promise<LoadedPolicy> {
+  const loaded = await loadProgram(options);
+  return loaded.ok ? activate(loaded.wasm, loaded.source, options) : loaded;
+}
+
+/** The module and what it came from, or every reason why there is none. */
+export type LoadedProgram =
+  | {
+      readonly ok: true;
+      readonly wasm: Uint8Array;
+      readonly source: PolicySource;
+      /** Absent when the policy came compiled. */
+      readonly compiled?: CompiledPolicy;
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads what was named, and compiles it if it is Rego, as every command that decides does. */
+export async function loadProgram(options: LoadOptions): Promise<LoadedProgram> {
   if (options.paths.length === 0) {
     return {
       ok: false,
@@ -43,16 +60,13 @@ export async function loadActivePolicy(options: LoadOptions): Promise<LoadedPoli
   const read = await readPolicySource(options.paths, options.dataFiles);
   if (!read.ok) return read;
   const { source } = read;
-  let wasm = source.wasm;
-  if (wasm === undefined) {
-    const compiled = await compileSource(source, {
-      entrypoints: [options.entrypoint],
-      regoVersion: options.regoVersion,
-    });
-    if (!compiled.ok) return compiled;
-    wasm = compiled.compiled.wasm;
-  }
-  return activate(wasm, source, options);
+  if (source.wasm !== undefined) return { ok: true, wasm: source.wasm, source };
+  const compiled = await compileSource(source, {
+    entrypoints: [options.entrypoint],
+    regoVersion: options.regoVersion,
+  });
+  if (!compiled.ok) return compiled;
+  return { ok: true, wasm: compiled.compiled.wasm, source, compiled: compiled.compiled };
 }
 
 /** What `compileSource` compiles for. */

@@ -4,6 +4,7 @@
 // which it cannot parse for no input at all, and `not input.blocked` would hold; so the parsed input is looked at here.
 
 import { type BoundBuiltin, type BridgeOptions, BuiltinBridge } from "./builtin-bridge.ts";
+import type { EvaluationPhase } from "./engine.ts";
 import { PolicyError, toPolicyError } from "./policy-error.ts";
 import { parseValue, RegoSet, toJson, type Value, ValueSyntaxError } from "./value.ts";
 import type { WasmModule } from "./wasm-api.ts";
@@ -20,6 +21,8 @@ export interface PolicyProgram {
 export interface HostOptions extends BridgeOptions {
   readonly maxMemoryBytes: number;
   readonly onPrint: (line: string) => void;
+  /** As in EngineOptions. */
+  readonly onPhase?: (phase: EvaluationPhase) => void;
 }
 
 /** Memory that is kept for evaluations: below it, replacing the instance costs more than the memory is worth. */
@@ -38,6 +41,7 @@ export class WasmHost {
   readonly #exports: PolicyExports;
   readonly #bridge: BuiltinBridge;
   readonly #heapStart: number;
+  readonly #onPhase: HostOptions["onPhase"];
   #heapEnd: number;
   #highest: number;
   #data = 0;
@@ -55,6 +59,7 @@ export class WasmHost {
     );
     this.#exports = this.#instance.exports;
     this.#heapStart = findHeapStart(this.#exports);
+    this.#onPhase = options.onPhase;
     this.#heapEnd = this.#heapStart;
     this.#highest = this.#heapStart;
   }
@@ -134,7 +139,10 @@ export class WasmHost {
       wasm.opa_eval_ctx_set_data(context, this.#data);
       wasm.opa_eval_ctx_set_entrypoint(context, entrypoint);
       if (wasm.eval(context) !== 0) throw new PolicyError("policy_trap", "the evaluation failed");
-      return this.#readResult(wasm.opa_value_dump(wasm.opa_eval_ctx_get_result(context)) >>> 0);
+      this.#onPhase?.("evaluate");
+      const result = this.#readResult(wasm.opa_value_dump(wasm.opa_eval_ctx_get_result(context)) >>> 0);
+      this.#onPhase?.("read");
+      return result;
     } catch (error) {
       this.#noteThrow(error);
       throw toPolicyError(error);
@@ -148,7 +156,9 @@ export class WasmHost {
     let value: number;
     try {
       const { address, length } = this.#instance.write(json);
+      this.#onPhase?.("write");
       value = this.#exports.opa_value_parse(address, length);
+      this.#onPhase?.("parse");
     } catch (error) {
       this.#noteThrow(error);
       // An abort is the module's own refusal of the text; memory, and the depth of its recursion, are limits.
