@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Builtin } from "./builtins/builtin.ts";
 import { findBuiltin } from "./builtins/index.ts";
-import type { Engine, EngineOptions } from "./engine.ts";
+import type { Engine, EngineOptions, EvaluationPhase } from "./engine.ts";
 import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
 import { loadNativeEngine } from "./native-engine.ts";
 import { loadOpaWasmEngine } from "./opa-wasm-engine.ts";
@@ -80,9 +80,13 @@ const ENGINES = new Map<string, (wasm: Uint8Array | object, options: EngineOptio
 /**
  * Loads a policy from the bytes of its `policy.wasm`, or from a compiled WebAssembly.Module. Compiles and links at once,
  * 2 to 15 ms. Throws PolicyError: `policy_abi`, `policy_missing_builtin`, `policy_data_invalid`, `policy_memory`;
- * RangeError for an option out of range.
+ * RangeError for an option out of range. `onPhase` is for `svidgate bench`.
  */
-export function loadPolicy(wasm: Uint8Array | object, options: PolicyOptions = {}): TrustingPolicy {
+export function loadPolicy(
+  wasm: Uint8Array | object,
+  options: PolicyOptions = {},
+  onPhase?: (phase: EvaluationPhase) => void,
+): TrustingPolicy {
   const limits: Limits = {
     maxInputBytes: inRange("maxInputBytes", options.maxInputBytes ?? 4 * MIB, 1, 1024 * MIB),
     maxDepth: inRange("maxDepth", options.maxDepth ?? MAX_VALUE_DEPTH, 1, 10_000),
@@ -99,6 +103,7 @@ export function loadPolicy(wasm: Uint8Array | object, options: PolicyOptions = {
     strictBuiltinErrors: options.strictBuiltinErrors ?? false,
     onPrint,
     findBuiltin: (name) => (name === PRINT_BUILTIN ? print : find(name)),
+    ...(onPhase && { onPhase }),
   });
   return new CheckedPolicy(engine, limits);
 }

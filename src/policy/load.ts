@@ -6,7 +6,7 @@ import type { ActivePolicy } from "./active-policy.ts";
 import { builtinNames, findBuiltin } from "./builtins/index.ts";
 import { sha256Hex } from "./bundle.ts";
 import { type CompiledPolicy, type CompileError, compileRego, formatCompileErrors } from "./compiler/index.ts";
-import { loadPolicy } from "./evaluator.ts";
+import { loadPolicy, type PolicyOptions } from "./evaluator.ts";
 import { mentionsIdentity, openInputSchema, undefinedFields } from "./identity-fields.ts";
 import { PolicyError } from "./policy-error.ts";
 import { type PolicySource, readPolicySource } from "./source.ts";
@@ -113,19 +113,22 @@ export async function compileSource(
   return wrong.length > 0 ? failed(wrong) : { ok: true, compiled: result.value };
 }
 
+/** How a policy that decides is evaluated, over this data document (JSON text). */
+export const toPolicyOptions = (options: LoadOptions, data: string): PolicyOptions => ({
+  data,
+  clock: options.clock,
+  engine: options.engine,
+  strictBuiltinErrors: options.strictBuiltinErrors,
+  maxMemoryBytes: options.maxMemoryBytes,
+  findBuiltin,
+  ...(options.onPrint && { onPrint: options.onPrint }),
+});
+
 function activate(wasm: Uint8Array, source: PolicySource, options: LoadOptions): LoadedPolicy {
   const data = toJson(source.data);
   const { entrypoint } = options;
   try {
-    const policy = loadPolicy(wasm, {
-      data,
-      clock: options.clock,
-      engine: options.engine,
-      strictBuiltinErrors: options.strictBuiltinErrors,
-      maxMemoryBytes: options.maxMemoryBytes,
-      findBuiltin,
-      ...(options.onPrint && { onPrint: options.onPrint }),
-    });
+    const policy = loadPolicy(wasm, toPolicyOptions(options, data));
     if (!policy.entrypoints.includes(entrypoint)) {
       const known = policy.entrypoints.join(", ");
       return {
