@@ -18,8 +18,10 @@ export interface CheckCall {
   /** When the call arrived, in `Clock.monotonicMs` terms. */
   readonly receivedMs: number;
   readonly pep: Pep;
-  /** Whether the caller has cancelled; asked before evaluation. */
+  /** Whether the caller has cancelled; asked before evaluation, and after one that waited. */
   cancelled(): boolean;
+  /** Runs `run` once when the caller cancels, while an evaluation waits; the function that comes back forgets it. */
+  onCancelled?(run: () => void): () => void;
   /** The first value of the call's own gRPC metadata by lower-case name: Envoy's word, not its client's. */
   metadata?(name: string): string | undefined;
 }
@@ -30,7 +32,7 @@ export type CheckReply =
   | { readonly kind: "status"; readonly code: number; readonly message: string };
 
 /**
- * Decides one serialized `CheckRequest`: one synchronous run from bytes to bytes where every credential is known, else a
- * promise, which a token's first signature check needs. Never throws and never rejects.
+ * Decides one serialized `CheckRequest`: one synchronous run from bytes to bytes where every credential is known and the
+ * policy asks nobody outside, else a promise. Never throws and never rejects.
  */
 export type CheckHandler = (request: Uint8Array, call: CheckCall) => CheckReply | Promise<CheckReply>;

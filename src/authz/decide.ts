@@ -1,8 +1,10 @@
 // The order of the steps of one decision, and the only place where a failure becomes a deny. The start value is deny:
 // every way out of `decide` that is not the policy's own, timely allow carries a reason code.
-// One synchronous run from bytes to bytes: no promise, no timer, no I/O; but for a token whose signature was never checked before.
+// One synchronous run from bytes to bytes: no promise, no timer, no I/O; but for a token whose signature was never checked
+// before, and for a policy that asks outside (`http.send`).
 
 import type { Clock } from "../base/clock.ts";
+import { systemTimers, type Timers } from "../base/timers.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Resolution, Resolve } from "../identity/resolver-parts.ts";
 import type { ActivePolicy } from "../policy/active-policy.ts";
@@ -14,6 +16,7 @@ import { type CheckRequest, type ReadOptions, readCheckRequest } from "./check-r
 import { type Decision, decided, refuse } from "./decision.ts";
 import { policyReason } from "./policy-reason.ts";
 import type { ResponseWriter } from "./response.ts";
+import { createWaitSignal, type WaitSignal } from "./wait-signal.ts";
 
 /** What one decision leaves behind for audit and metrics. Times are milliseconds with a fraction. */
 export interface DecisionRecord {
@@ -33,7 +36,7 @@ export interface DecisionRecord {
   readonly resultSet: string | undefined;
   /** Duration of the resolution of who calls, waiting included; undefined when it did not come to one. */
   readonly identityMs: number | undefined;
-  /** Duration of the evaluation; undefined when there was none. */
+  /** Duration of the evaluation, waiting included; undefined when there was none. */
   readonly evaluationMs: number | undefined;
   /** From the arrival of the call to the reply. */
   readonly totalMs: number;
@@ -42,6 +45,8 @@ export interface DecisionRecord {
 /** What a decision needs from outside. */
 export interface DecidePorts {
   readonly clock: Clock;
+  /** The machine's unless given. */
+  readonly timers?: Timers;
   /** The policy in force; asked once per check, so that one check sees one revision. */
   activePolicy(): ActivePolicy;
   /** Says who calls; asked once per check. */
@@ -145,7 +150,7 @@ function decide(
 
   const startMs = ports.clock.monotonicMs();
   const resolved = ports.resolve(request, ports.clock.unixMs());
-  const go = (resolution: Resolution): Decision => {
+  const go = (resolution: Resolution): Decision | Promise<Decision> => {
     progress.identity = resolution.identity;
     progress.identityMs = ports.clock.monotonicMs() - startMs;
     progress.headersToRemove = resolution.headersToRemove;
@@ -162,7 +167,7 @@ function evaluate(
   identity: Identity,
   call: CheckCall,
   progress: Progress,
-): Decision {
+): Decision | Promise<Decision> {
   const input = writeInput(request, ports.withIdentity === false ? undefined : identity.json, ports.input);
   if (!input.ok) return refuse("request_malformed", input.detail ?? "malformed request");
 
@@ -176,24 +181,51 @@ function evaluate(
     return refuse("deadline_exceeded", "check request timed out before query execution: context deadline exceeded");
   }
 
-  let resultSet: string;
-  try {
-    resultSet = policy.evaluate(input.value);
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return refuse(policyReason(error.code), error.message);
-  } finally {
+  const end = (): void => {
     progress.evaluationMs = ports.clock.monotonicMs() - startMs;
+  };
+  let wait: WaitSignal | undefined;
+  let answer: string | Promise<string>;
+  try {
+    answer = policy.evaluate(input.value, () => {
+      wait = createWaitSignal(call, { clock: ports.clock, timers: ports.timers ?? systemTimers });
+      return wait.signal;
+    });
+  } catch (error) {
+    end();
+    return failed(ports, error, call);
   }
+  if (!(answer instanceof Promise)) {
+    end();
+    return judge(ports, answer, call, progress);
+  }
+  return answer
+    .finally(end)
+    .finally(() => wait?.close())
+    .then(
+      (resultSet) => judge(ports, resultSet, call, progress),
+      (error: unknown) => failed(ports, error, call),
+    );
+}
 
+/** The decision of an evaluation that gave nothing. Throws what is no PolicyError. */
+function failed(ports: DecidePorts, error: unknown, call: CheckCall): Decision {
+  if (!(error instanceof PolicyError)) throw error;
+  if (error.code === "policy_timeout" && !isLate(ports, call) && call.cancelled()) {
+    return refuse("cancelled", "check request explicitly cancelled during query execution: context canceled");
+  }
+  return refuse(policyReason(error.code), error.message);
+}
+
+function judge(ports: DecidePorts, resultSet: string, call: CheckCall, progress: Progress): Decision {
   progress.resultSet = resultSet;
 
   const verdict = toVerdict(resultSet, ports.verdict);
   if (!verdict.ok) return refuse(verdict.code, verdict.detail ?? verdict.code);
 
   // INVARIANT: a late answer is never an allow. The clock is asked, not a signal: no timer can fire during evaluation.
-  if (ports.clock.monotonicMs() >= call.deadlineMs) {
-    return refuse("deadline_exceeded", "eval_cancel_error: context deadline exceeded");
-  }
+  if (isLate(ports, call)) return refuse("deadline_exceeded", "eval_cancel_error: context deadline exceeded");
   return decided(verdict.value);
 }
+
+const isLate = (ports: DecidePorts, call: CheckCall): boolean => ports.clock.monotonicMs() >= call.deadlineMs;

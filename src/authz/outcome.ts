@@ -56,6 +56,18 @@ export const OUTCOMES = {
   },
   policy_memory: { outcome: "error", grpc: 2, http: 503, meaning: "the evaluation needed more memory than allowed" },
   policy_trap: { outcome: "error", grpc: 2, http: 503, meaning: "the policy's WASM module stopped abnormally" },
+  policy_question_limit: {
+    outcome: "error",
+    grpc: 2,
+    http: 503,
+    meaning: "the evaluation asked outside (`http.send`, `net.lookup_ip_addr`) more than 64 times",
+  },
+  policy_overloaded: {
+    outcome: "error",
+    grpc: 8,
+    http: 503,
+    meaning: "too many evaluations wait for answers from outside already",
+  },
   deadline_exceeded: {
     outcome: "error",
     grpc: 4,

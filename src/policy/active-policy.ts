@@ -10,8 +10,11 @@ export interface ActivePolicy {
   /** When it came into force, milliseconds since 1970. */
   readonly activatedUnixMs: number;
   /**
-   * Evaluates the entrypoint over the input document (JSON text) and gives OPA's result set as JSON text.
-   * Throws PolicyError.
+   * Evaluates the entrypoint over the input document (JSON text) and gives OPA's result set as JSON text; a promise where
+   * the policy asks outside (`http.send`), whose wait the signal ends. `signal` is called only then.
+   * Throws PolicyError, or rejects with it; after the signal with `policy_timeout`.
    */
-  evaluate(inputJson: string): string;
+  evaluate(inputJson: string, signal: () => AbortSignal): string | Promise<string>;
+  /** Lets go of what it holds outside (connections), as soon as no evaluation waits any more. */
+  close(): void;
 }

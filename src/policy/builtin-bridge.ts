@@ -2,7 +2,13 @@
 // SPEC: OPA's WASM ABI: address 0 is Rego's undefined; a builtin error is undefined unless strict mode is on.
 
 import type { Clock } from "../base/clock.ts";
-import { type Answer, type Builtin, type BuiltinContext, BuiltinError, Unanswered } from "./builtins/builtin.ts";
+import {
+  type Builtin,
+  type BuiltinContext,
+  BuiltinError,
+  type DecisionMemory,
+  Unanswered,
+} from "./builtins/builtin.ts";
 import { PolicyError } from "./policy-error.ts";
 import { parseValue, printValue, type Value } from "./value.ts";
 import type { WasmInstance } from "./wasm-instance.ts";
@@ -17,13 +23,6 @@ export interface BoundBuiltin {
 export interface BridgeOptions {
   readonly clock: Clock;
   readonly strictBuiltinErrors: boolean;
-}
-
-/** What the evaluations of one decision share: the second one runs with the answers that the first one asked for. */
-export interface DecisionMemory {
-  readonly nowUnixNs: bigint;
-  readonly memo: Map<string, Value>;
-  readonly answers: Map<string, Answer>;
 }
 
 /** Takes steps from the budget of the evaluation that runs. Throws PolicyError `policy_budget`. */
@@ -43,7 +42,7 @@ export class BuiltinBridge {
     this.#spend = spend;
   }
 
-  /** Starts an evaluation: its builtins see one instant, the one of the decision's first call. */
+  /** Starts an evaluation: its builtins see one instant, the one of the decision's first call. Without a memory it is a decision's first. */
   begin(memory: DecisionMemory | undefined): void {
     this.#memory = memory;
     this.#context = undefined;
@@ -80,21 +79,33 @@ export class BuiltinBridge {
 
 /** A fresh memory; its time stands still. */
 export function createDecisionMemory(clock: Clock): DecisionMemory {
-  return { nowUnixNs: BigInt(Math.trunc(clock.unixMs())) * 1_000_000n, memo: new Map(), answers: new Map() };
+  const nowUnixNs = BigInt(Math.trunc(clock.unixMs())) * 1_000_000n;
+  return { nowUnixNs, memo: new Map(), answers: new Map(), effects: 0 };
 }
 
 /** The context of one evaluation. */
 export function createBuiltinContext(memory: DecisionMemory, spend: Spend): BuiltinContext {
   const { nowUnixNs, memo, answers } = memory;
+  let effects = 0;
   return {
     nowUnixNs,
     memo,
     spend,
     ask: (question) => {
-      const answer = answers.get(question.key);
-      if (answer === undefined) throw new Unanswered(question);
+      let answer = answers.get(question.key);
+      if (answer === undefined) {
+        answer = question.known?.();
+        if (answer === undefined) throw new Unanswered(question, memory);
+        answers.set(question.key, answer);
+      }
       if (!answer.ok) throw answer.error;
       return answer.value;
+    },
+    once: (effect) => {
+      effects++;
+      if (effects <= memory.effects) return;
+      memory.effects = effects;
+      effect();
     },
   };
 }

@@ -2,7 +2,7 @@
 // that does not depend on the engine (checks of texts, names of entrypoints) is in evaluator.ts.
 
 import type { Clock } from "../base/clock.ts";
-import type { Builtin } from "./builtins/builtin.ts";
+import type { Builtin, DecisionMemory } from "./builtins/builtin.ts";
 
 /** Runs one policy's module. */
 export interface Engine {
@@ -10,14 +10,17 @@ export interface Engine {
   readonly entrypoints: readonly string[];
   /** Bytes of memory that the module, its data and its largest evaluation have taken. */
   readonly memoryBytes: number;
-  /** `input` is valid JSON text or undefined; answers with the result set as JSON text. Throws PolicyError only. */
-  evaluate(input: string | undefined, entrypoint: string): string;
+  /**
+   * `input` is valid JSON text or undefined; answers with the result set as JSON text. Throws PolicyError, and Unanswered
+   * when a builtin has to wait: the same evaluation runs again with its memory, which then holds the answer.
+   */
+  evaluate(input: string | undefined, entrypoint: string, memory?: DecisionMemory): string;
   /** Replaces the data document, valid JSON text. Throws PolicyError, and then the old document stays in force. */
   setData(dataJson: string): void;
 }
 
-/** The parts of an evaluation, in their order; `builtins` are within `evaluate`. */
-export type EvaluationPhase = "write" | "parse" | "evaluate" | "read";
+/** What an evaluation comes to the end of, in this order: `call` and `return` are those of each host builtin. */
+export type EvaluationPhase = "write" | "parse" | "call" | "return" | "evaluate" | "read";
 
 /** What an engine is given. */
 export interface EngineOptions {
@@ -27,6 +30,6 @@ export interface EngineOptions {
   readonly strictBuiltinErrors: boolean;
   readonly onPrint: (line: string) => void;
   readonly findBuiltin: (name: string) => Builtin | undefined;
-  /** Hears of the end of each phase; for measurements, on our own engine only. */
+  /** Hears of each phase as it ends; for measurements, on our own engine only. */
   readonly onPhase?: (phase: EvaluationPhase) => void;
 }

@@ -1,10 +1,10 @@
 // Loads a policy and evaluates it: the one door to both engines. Whatever a caller gives is checked here (size, depth,
 // one strictly valid JSON value), and whatever goes wrong comes out as a PolicyError with a code.
-// Evaluation is one synchronous run: no promise, no timer, no I/O.
+// Evaluation is one synchronous run: no promise, no timer, no I/O; but for builtins that ask outside (`waiting.ts`).
 
 import { isUtf8 } from "node:buffer";
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { Builtin } from "./builtins/builtin.ts";
+import { type Builtin, type DecisionMemory, Unanswered } from "./builtins/builtin.ts";
 import { findBuiltin } from "./builtins/index.ts";
 import type { Engine, EngineOptions, EvaluationPhase } from "./engine.ts";
 import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
@@ -13,6 +13,7 @@ import { loadOpaWasmEngine } from "./opa-wasm-engine.ts";
 import { PolicyError } from "./policy-error.ts";
 import { createPrintBuiltin, PRINT_BUILTIN } from "./print-builtin.ts";
 import { MAX_VALUE_DEPTH, toWellFormed } from "./value.ts";
+import { MAX_WAIT_MS, WaitingRoom } from "./waiting.ts";
 
 /** Options of {@link loadPolicy}. */
 export interface PolicyOptions {
@@ -35,14 +36,24 @@ export interface PolicyOptions {
   readonly strictBuiltinErrors?: boolean;
   /** Gets each line that the policy prints; must not throw. Default: nothing is done with them. */
   readonly onPrint?: (line: string) => void;
-  /** Finds the builtins that OPA's runtime does not carry. Default: those of this package. */
+  /** Finds the builtins that OPA's runtime does not carry. Default: those of this package, without the network. */
   readonly findBuiltin?: (name: string) => Builtin | undefined;
+  /** Most evaluations that wait for an answer from outside at a time; one more is `policy_overloaded`. Default 512. */
+  readonly maxWaiting?: number;
 }
 
 /** Which rule to evaluate. */
 export interface EvaluateOptions {
   /** As in {@link Policy.entrypoints}; default the first one. */
   readonly entrypoint?: string;
+}
+
+/** Which rule to evaluate, and how long to wait for what it asks outside. */
+export interface EvaluateAsyncOptions extends EvaluateOptions {
+  /** Ends the wait: the promise rejects with PolicyError `policy_timeout`, the signal's reason as its cause. */
+  readonly signal?: AbortSignal;
+  /** Longest wait, all questions together, milliseconds. Default and most: 60,000. */
+  readonly timeoutMs?: number;
 }
 
 /** A loaded policy. */
@@ -54,9 +65,16 @@ export interface Policy {
   /**
    * OPA's result set as JSON text: `[{"result":true}]`, or `[]` when the rule is undefined. Numbers are as written, sets
    * are sorted arrays. `input` is JSON text or its UTF-8 bytes; undefined is no input, unlike `null`.
-   * Throws PolicyError; the next evaluation is not affected.
+   * Throws PolicyError; the next evaluation is not affected. A policy that asks outside needs `evaluateAsync`: here it
+   * throws `policy_builtin_error`.
    */
   evaluate(input?: string | Uint8Array, options?: EvaluateOptions): string;
+  /**
+   * As `evaluate`, for policies that ask outside (`http.send`, `net.lookup_ip_addr`, or builtins of yours that call
+   * `context.ask`): the evaluation runs again after each answer, at most 64 times, with the same time and random values.
+   * Rejects with PolicyError.
+   */
+  evaluateAsync(input?: string | Uint8Array, options?: EvaluateAsyncOptions): Promise<string>;
   /** Replaces the data document, JSON text of one object. Throws PolicyError, and then the old one stays in force. */
   setData(dataJson: string): void;
 }
@@ -69,6 +87,11 @@ export interface TrustingPolicy extends Policy {
    * PERF: saves 2 µs per kilobyte.
    */
   evaluateTrusted(inputJson: string, entrypoint: string): string;
+  /**
+   * As `evaluateTrusted`, with a promise from a policy that asks outside and none from any other. `signal` is called only
+   * when there is something to wait for, and ends the wait with `policy_timeout`.
+   */
+  evaluateOrWait(inputJson: string, entrypoint: string, signal: () => AbortSignal): string | Promise<string>;
 }
 
 const MIB = 1024 * 1024;
@@ -105,7 +128,8 @@ export function loadPolicy(
     findBuiltin: (name) => (name === PRINT_BUILTIN ? print : find(name)),
     ...(onPhase && { onPhase }),
   });
-  return new CheckedPolicy(engine, limits);
+  const room = new WaitingRoom(inRange("maxWaiting", options.maxWaiting ?? 512, 1, 65_536));
+  return new CheckedPolicy(engine, limits, room);
 }
 
 interface Limits {
@@ -116,10 +140,12 @@ interface Limits {
 class CheckedPolicy implements TrustingPolicy {
   readonly #engine: Engine;
   readonly #limits: Limits;
+  readonly #room: WaitingRoom;
 
-  constructor(engine: Engine, limits: Limits) {
+  constructor(engine: Engine, limits: Limits, room: WaitingRoom) {
     this.#engine = engine;
     this.#limits = limits;
+    this.#room = room;
   }
 
   get entrypoints(): readonly string[] {
@@ -132,12 +158,58 @@ class CheckedPolicy implements TrustingPolicy {
 
   evaluate(input?: string | Uint8Array, options: EvaluateOptions = {}): string {
     const text = input === undefined ? undefined : this.#checkInput(input);
-    return this.#engine.evaluate(text, options.entrypoint ?? this.entrypoints[0] ?? "");
+    return this.#evaluateAtOnce(text, options.entrypoint ?? this.entrypoints[0] ?? "");
+  }
+
+  async evaluateAsync(input?: string | Uint8Array, options: EvaluateAsyncOptions = {}): Promise<string> {
+    const timeoutMs = inRange("timeoutMs", options.timeoutMs ?? MAX_WAIT_MS, 0, MAX_WAIT_MS);
+    const text = input === undefined ? undefined : this.#checkInput(input);
+    const end = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => end.abort(options.signal?.reason);
+    const outcome = this.#evaluateOrWait(text, options.entrypoint ?? this.entrypoints[0] ?? "", () => {
+      if (options.signal?.aborted === true) onAbort();
+      options.signal?.addEventListener("abort", onAbort, { once: true });
+      timer = setTimeout(() => end.abort(new Error(`${timeoutMs} ms are over`)), timeoutMs);
+      return end.signal;
+    });
+    try {
+      return await outcome;
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   evaluateTrusted(inputJson: string, entrypoint: string): string {
     this.#checkSize(inputJson);
-    return this.#engine.evaluate(replaceLoneSurrogates(inputJson), entrypoint);
+    return this.#evaluateAtOnce(replaceLoneSurrogates(inputJson), entrypoint);
+  }
+
+  evaluateOrWait(inputJson: string, entrypoint: string, signal: () => AbortSignal): string | Promise<string> {
+    this.#checkSize(inputJson);
+    return this.#evaluateOrWait(replaceLoneSurrogates(inputJson), entrypoint, signal);
+  }
+
+  #evaluateOrWait(input: string | undefined, entrypoint: string, signal: () => AbortSignal): string | Promise<string> {
+    const engine = this.#engine;
+    const run = (memory?: DecisionMemory): string => engine.evaluate(input, entrypoint, memory);
+    try {
+      return run();
+    } catch (error) {
+      if (error instanceof Unanswered) return this.#room.seeThrough(error, run, signal());
+      throw error;
+    }
+  }
+
+  #evaluateAtOnce(input: string | undefined, entrypoint: string): string {
+    try {
+      return this.#engine.evaluate(input, entrypoint);
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error;
+      const why = "has to wait for its answer: evaluate with `evaluateAsync`";
+      throw new PolicyError("policy_builtin_error", `${error.question.about}: ${why}`);
+    }
   }
 
   setData(dataJson: string): void {

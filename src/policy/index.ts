@@ -1,6 +1,12 @@
 // The package export `svidgate/policy`: Rego policies compiled to WASM, evaluated in Node. examples/policy.mjs uses it.
 
-import { type EvaluateOptions, loadPolicy as load, type Policy, type PolicyOptions } from "./evaluator.ts";
+import {
+  type EvaluateAsyncOptions,
+  type EvaluateOptions,
+  loadPolicy as load,
+  type Policy,
+  type PolicyOptions,
+} from "./evaluator.ts";
 
 /**
  * Loads a policy from the bytes of a `policy.wasm`, as `svidgate build` or `opa build -t wasm` writes it, or from a
@@ -10,7 +16,7 @@ import { type EvaluateOptions, loadPolicy as load, type Policy, type PolicyOptio
 export const loadPolicy: (wasm: Uint8Array | object, options?: PolicyOptions) => Policy = load;
 
 export type { Clock } from "../base/clock.ts";
-export { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
+export { type Answer, type Builtin, type BuiltinContext, BuiltinError, type Question } from "./builtins/builtin.ts";
 export { POLICY_ERROR_MEANINGS, PolicyError, type PolicyErrorCode } from "./policy-error.ts";
 export { compareValues, parseValue, printValue, RegoNumber, RegoObject, RegoSet, toJson, type Value } from "./value.ts";
-export type { EvaluateOptions, Policy, PolicyOptions };
+export type { EvaluateAsyncOptions, EvaluateOptions, Policy, PolicyOptions };

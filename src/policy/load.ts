@@ -144,7 +144,8 @@ function activate(wasm: Uint8Array, source: PolicySource, options: LoadOptions):
         entrypoint,
         wasmSha256,
         activatedUnixMs: options.clock.unixMs(),
-        evaluate: (inputJson) => policy.evaluateTrusted(inputJson, entrypoint),
+        evaluate: (inputJson, signal) => policy.evaluateOrWait(inputJson, entrypoint, signal),
+        close: () => undefined,
       },
       warnings: source.warnings,
     };

@@ -2,6 +2,7 @@
 // leaves its stack unrestored) or should not (an oversized evaluation has taken memory, which WASM never gives back).
 
 import type { BoundBuiltin } from "./builtin-bridge.ts";
+import type { DecisionMemory } from "./builtins/builtin.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { PolicyError } from "./policy-error.ts";
 import { RegoNumber, RegoObject, type Value } from "./value.ts";
@@ -92,13 +93,13 @@ class NativeEngine implements Engine {
     return this.#host.memoryBytes;
   }
 
-  evaluate(input: string | undefined, entrypoint: string): string {
+  evaluate(input: string | undefined, entrypoint: string, memory?: DecisionMemory): string {
     const id = this.#ids.get(entrypoint);
     if (id === undefined) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
     if (!this.#host.isUsable) this.#replaceHost();
     const host = this.#host;
     try {
-      return host.evaluate(input, id);
+      return host.evaluate(input, id, memory);
     } finally {
       if (host.shouldBeReplaced) this.#tryToReplaceHost();
     }

@@ -5,7 +5,13 @@
 
 import { createRequire } from "node:module";
 import { createBuiltinContext, createDecisionMemory } from "./builtin-bridge.ts";
-import { type Builtin, type BuiltinContext, BuiltinError } from "./builtins/builtin.ts";
+import {
+  type Builtin,
+  type BuiltinContext,
+  BuiltinError,
+  type DecisionMemory,
+  Unanswered,
+} from "./builtins/builtin.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
 import { PolicyError, toAbortError, toPolicyError } from "./policy-error.ts";
@@ -58,6 +64,7 @@ class OpaWasmEngine implements Engine {
   readonly #create: () => PackagePolicy;
   readonly #options: EngineOptions;
   #data: string;
+  #memory: DecisionMemory | undefined;
   #context: BuiltinContext | undefined;
   #policy: PackagePolicy | undefined;
   #dataEnd = 0;
@@ -78,18 +85,19 @@ class OpaWasmEngine implements Engine {
     return this.#highest;
   }
 
-  evaluate(input: string | undefined, entrypoint: string): string {
+  evaluate(input: string | undefined, entrypoint: string, memory?: DecisionMemory): string {
     const id = this.entrypoints.indexOf(entrypoint);
     if (id < 0) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
     const policy = this.#policy ?? this.#load(this.#data);
     // Out of sight while it runs: a throw leaves its stack unrestored, and the next evaluation makes another one.
     this.#policy = undefined;
+    this.#memory = memory;
     this.#context = undefined;
     let result: unknown;
     try {
       result = policy.evaluate(input === undefined ? undefined : toBytes(input), id);
     } catch (thrown) {
-      throw toFailure(thrown); // and the next evaluation loads another instance
+      throw thrown instanceof Unanswered ? thrown : toFailure(thrown); // and the next evaluation loads another instance
     }
     this.#highest = Math.max(this.#highest, heapEndOf(policy));
     if (this.#highest <= this.#dataEnd + SPARE_BYTES) this.#policy = policy;
@@ -127,7 +135,7 @@ class OpaWasmEngine implements Engine {
   }
 
   #run(name: string, run: Builtin, args: readonly unknown[]): unknown {
-    this.#context ??= createBuiltinContext(createDecisionMemory(this.#options.clock), () => undefined);
+    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), () => undefined);
     try {
       const result = run(
         args.map((arg) => parseValue(JSON.stringify(arg))),

@@ -12,6 +12,10 @@ export const POLICY_ERROR_MEANINGS = {
   policy_trap: "the module stopped abnormally: a trap, an abort of OPA's runtime, or a fault of a builtin function",
   policy_conflict: "rules gave more than one value for one name",
   policy_builtin_error: "a builtin function failed, and strict mode makes that an error",
+  policy_timeout:
+    "an answer from outside (`http.send`, `net.lookup_ip_addr`) did not come in time, or nobody waits for it any more",
+  policy_question_limit: "the evaluation asked outside more often than allowed",
+  policy_overloaded: "too many evaluations wait for answers from outside already",
   policy_entrypoint_missing: "the module has no such entrypoint",
   policy_result: "the module's result is no result set, or nests too deep",
 } as const;

@@ -12,8 +12,8 @@ const MAX_LINES = 1_000;
 
 /** The builtin; each line goes to `onPrint`. */
 export function createPrintBuiltin(onPrint: (line: string) => void): Builtin {
-  return ([operands]) => {
-    for (const line of toLines(Array.isArray(operands) ? operands : [])) onPrint(line);
+  return ([operands], { once }) => {
+    for (const line of toLines(Array.isArray(operands) ? operands : [])) once(() => onPrint(line));
     return undefined;
   };
 }

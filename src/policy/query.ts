@@ -76,26 +76,26 @@ export async function evaluateQuery(options: QueryOptions): Promise<QueryOutcome
     return { ok: false, problems: [formatCompileErrors(errors, files)] };
   }
   try {
-    return { ok: true, results: evaluate(compiled.value.wasm, compiled.value.expressions, source, options) };
+    return { ok: true, results: await evaluate(compiled.value.wasm, compiled.value.expressions, source, options) };
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     return { ok: false, code: error.code, problems: [`${error.code}: ${error.message}`] };
   }
 }
 
-function evaluate(
+async function evaluate(
   wasm: Uint8Array,
   expressions: readonly QueryExpression[],
   source: PolicySource,
   options: QueryOptions,
-): readonly QueryResult[] {
+): Promise<readonly QueryResult[]> {
   const policy = loadPolicy(wasm, {
     data: toJson(source.data),
     clock: options.clock,
     strictBuiltinErrors: options.strictBuiltinErrors,
     onPrint: options.onPrint,
   });
-  const results = parseValue(policy.evaluate(options.input, { entrypoint: ENTRYPOINT }));
+  const results = parseValue(await policy.evaluateAsync(options.input, { entrypoint: ENTRYPOINT }));
   return (Array.isArray(results) ? results : []).map((result) => toResult(result, expressions));
 }
 

@@ -4,6 +4,7 @@
 // which it cannot parse for no input at all, and `not input.blocked` would hold; so the parsed input is looked at here.
 
 import { type BoundBuiltin, type BridgeOptions, BuiltinBridge } from "./builtin-bridge.ts";
+import { type DecisionMemory, Unanswered } from "./builtins/builtin.ts";
 import type { EvaluationPhase } from "./engine.ts";
 import { PolicyError, toPolicyError } from "./policy-error.ts";
 import { parseValue, RegoSet, toJson, type Value, ValueSyntaxError } from "./value.ts";
@@ -54,7 +55,7 @@ export class WasmHost {
     this.#bridge = new BuiltinBridge(program.builtins, options, () => undefined);
     this.#instance = new WasmInstance(
       program.module,
-      { builtin: (id, args) => this.#bridge.call(this.#instance, id, args), print: options.onPrint },
+      { builtin: this.#callBuiltin(options.onPhase), print: options.onPrint },
       Math.floor(options.maxMemoryBytes / PAGE_BYTES),
     );
     this.#exports = this.#instance.exports;
@@ -124,13 +125,13 @@ export class WasmHost {
 
   /**
    * The result set of an entrypoint as JSON text; `input` is JSON text without escaped lone surrogates, or undefined.
-   * Throws PolicyError, and nothing else; the next evaluation is not affected.
+   * Throws PolicyError, or Unanswered, and nothing else; the next evaluation is not affected.
    */
-  evaluate(input: string | undefined, entrypoint: number): string {
+  evaluate(input: string | undefined, entrypoint: number, memory?: DecisionMemory): string {
     if (this.#running) throw new PolicyError("policy_trap", "evaluation within an evaluation of the same policy");
     this.#running = true;
     try {
-      this.#bridge.begin(undefined);
+      this.#bridge.begin(memory);
       const wasm = this.#exports;
       wasm.opa_heap_ptr_set(this.#heapEnd);
       const value = input === undefined ? 0 : this.#parseInput(input);
@@ -145,11 +146,23 @@ export class WasmHost {
       return result;
     } catch (error) {
       this.#noteThrow(error);
-      throw toPolicyError(error);
+      throw error instanceof Unanswered ? error : toPolicyError(error);
     } finally {
       this.#running = false;
       this.#highest = Math.max(this.#highest, this.#exports.opa_heap_ptr_get() >>> 0);
     }
+  }
+
+  #callBuiltin(onPhase: HostOptions["onPhase"]): (id: number, args: readonly number[]) => number {
+    if (onPhase === undefined) return (id, args) => this.#bridge.call(this.#instance, id, args);
+    return (id, args) => {
+      onPhase("call");
+      try {
+        return this.#bridge.call(this.#instance, id, args);
+      } finally {
+        onPhase("return");
+      }
+    };
   }
 
   #parseInput(json: string): number {
@@ -172,7 +185,8 @@ export class WasmHost {
 
   #noteThrow(error: unknown): void {
     // Whatever we did not throw ourselves counts as a trap: WebAssembly.RuntimeError, and RangeError for the stack's end.
-    if (!(error instanceof PolicyError || error instanceof ValueSyntaxError)) this.#trapped = true;
+    const isOurs = error instanceof PolicyError || error instanceof ValueSyntaxError || error instanceof Unanswered;
+    if (!isOurs) this.#trapped = true;
     if (!this.#instance.restoreStack() || this.#trapped) this.#broken = true;
   }
 

@@ -54,6 +54,10 @@ export function createCheckMethod({ handler, clock, peerOf, onRefused, onFault }
         receivedMs,
         pep: peer.pep,
         cancelled: () => call.cancelled,
+        onCancelled: (run) => {
+          call.once("cancelled", run);
+          return () => call.off("cancelled", run);
+        },
         metadata: (name) => call.metadata.get(name)[0]?.toString(),
       });
       if (answer instanceof Promise) answer.then(tell).catch(failed);

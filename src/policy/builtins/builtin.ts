@@ -20,12 +20,21 @@ export interface BuiltinContext {
    * evaluation stops, the question is asked, and the evaluation runs again with the answer remembered.
    */
   ask(question: Question): Value;
+  /**
+   * Runs an effect that is seen outside, such as a line of `print`: once for a decision, although an evaluation that waits
+   * for answers comes by again. INVARIANT: the same evaluation makes the same calls in the same order.
+   */
+  once(effect: () => void): void;
 }
 
 /** Something outside of the evaluation, such as an HTTP request. */
 export interface Question {
   /** Equal keys are one question, which one decision asks once. */
   readonly key: string;
+  /** For people: the builtin and whom it asks, without credentials. */
+  readonly about: string;
+  /** The answer, where it is known without waiting; it is remembered like one that was waited for. */
+  known?(): Answer | undefined;
   /** Never rejects: what goes wrong out there is a {@link BuiltinError} as value. Must end soon after the signal. */
   answer(signal: AbortSignal): Promise<Answer>;
 }
@@ -35,14 +44,25 @@ export type Answer =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly error: BuiltinError };
 
+/** What the evaluations of one decision share: each further one runs with the answers that the former ones asked for. */
+export interface DecisionMemory {
+  readonly nowUnixNs: bigint;
+  readonly memo: Map<string, Value>;
+  readonly answers: Map<string, Answer>;
+  /** How many effects have been run. */
+  effects: number;
+}
+
 /** Thrown through the module by {@link BuiltinContext.ask}; never seen outside of `policy/`. */
 export class Unanswered extends Error {
   override readonly name = "Unanswered";
   readonly question: Question;
+  readonly memory: DecisionMemory;
 
-  constructor(question: Question) {
-    super(question.key);
+  constructor(question: Question, memory: DecisionMemory) {
+    super(question.about);
     this.question = question;
+    this.memory = memory;
   }
 }
 

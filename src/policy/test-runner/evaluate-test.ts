@@ -13,7 +13,7 @@ const MAX_LINES = 10_000;
 const MAX_CASES = 100_000;
 
 /** Evaluates one test by its entrypoint; never throws for what a policy does. */
-export type EvaluateTest = (entrypoint: string) => Evaluation;
+export type EvaluateTest = (entrypoint: string) => Promise<Evaluation>;
 
 /** Loads the module. Throws PolicyError. `nowMs` is a monotonic clock. */
 export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () => number): EvaluateTest {
@@ -23,17 +23,21 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
   const builtins = new Map<string, Builtin>([
     [
       TEST_BUILTINS.case,
-      ([name]) => {
-        if (begun.length < MAX_CASES) begun.push({ name: (Array.isArray(name) ? name : []).map(toCaseName) });
+      ([name], { once }) => {
+        once(() => {
+          if (begun.length < MAX_CASES) begun.push({ name: (Array.isArray(name) ? name : []).map(toCaseName) });
+        });
         return true;
       },
     ],
     [
       TEST_BUILTINS.step,
-      ([row, col]) => {
-        step = { row: toNumber(row), col: toNumber(col) };
-        const current = begun.at(-1);
-        if (current !== undefined) current.step = step;
+      ([row, col], { once }) => {
+        once(() => {
+          step = { row: toNumber(row), col: toNumber(col) };
+          const current = begun.at(-1);
+          if (current !== undefined) current.step = step;
+        });
         return true;
       },
     ],
@@ -45,19 +49,19 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
       if (output.length < MAX_LINES) output.push(line);
     },
   });
-  return (entrypoint) => {
+  return async (entrypoint) => {
     output = [];
     begun = [];
     step = undefined;
     const startMs = nowMs();
-    const outcome = evaluate(() => policy.evaluate(undefined, { entrypoint }));
+    const outcome = await evaluate(() => policy.evaluateAsync(undefined, { entrypoint }));
     return { ...outcome, durationMs: nowMs() - startMs, output, ...(step !== undefined && { step }), begun };
   };
 }
 
-function evaluate(run: () => string): Pick<Evaluation, "value" | "error"> {
+async function evaluate(run: () => Promise<string>): Promise<Pick<Evaluation, "value" | "error">> {
   try {
-    const results = JSON.parse(run()) as readonly { readonly result: unknown }[];
+    const results = JSON.parse(await run()) as readonly { readonly result: unknown }[];
     return results.length === 0 ? {} : { value: JSON.stringify(results[0]?.result) };
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;

@@ -7,7 +7,7 @@ import { PolicyError } from "../policy-error.ts";
 import { createTestEvaluator, type EvaluateTest } from "./evaluate-test.ts";
 import type { WorkerMessage, WorkerTask } from "./worker-messages.ts";
 
-function run(task: WorkerTask, say: (message: WorkerMessage) => void): void {
+async function run(task: WorkerTask, say: (message: WorkerMessage) => void): Promise<void> {
   let evaluate: EvaluateTest;
   try {
     evaluate = createTestEvaluator(task.wasm, task.data, () => performance.now());
@@ -18,9 +18,9 @@ function run(task: WorkerTask, say: (message: WorkerMessage) => void): void {
   }
   for (const [index, entrypoint] of task.entrypoints.entries()) {
     say({ kind: "start", index });
-    say({ kind: "done", index, evaluation: evaluate(entrypoint) });
+    say({ kind: "done", index, evaluation: await evaluate(entrypoint) });
   }
 }
 
 const port = parentPort;
-if (port !== null) run(workerData as WorkerTask, (message) => port.postMessage(message));
+if (port !== null) await run(workerData as WorkerTask, (message) => port.postMessage(message));

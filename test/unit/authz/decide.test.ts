@@ -25,7 +25,7 @@ const isAllow = (reply: CheckReply): boolean =>
   reply.kind === "message" && (decodeCheckResponse(reply.bytes).status?.code ?? 0) === 0;
 
 /** The real policy with another evaluation. */
-const evaluating = (evaluate: (input: string) => string): ActivePolicy => ({ ...real, evaluate });
+const evaluating = (evaluate: ActivePolicy["evaluate"]): ActivePolicy => ({ ...real, evaluate });
 
 it("allows when the policy says so in time", () => {
   const world = inProcess(real);
@@ -46,9 +46,9 @@ it("never allows before the deadline is looked at: passed on arrival", () => {
 
 it("never allows late: the deadline passes during evaluation", () => {
   const clock = createManualClock();
-  const slow = evaluating((input) => {
+  const slow = evaluating((input, signal) => {
     clock.advanceMs(201);
-    return real.evaluate(input);
+    return real.evaluate(input, signal);
   });
   const world = inProcess(slow, { onError: "deny" }, {}, clock);
   assert.ok(!isAllow(world.check(ALLOWED, { deadlineMs: 200 })));
@@ -63,9 +63,9 @@ it("answers in time up to the last instant, and not at it", () => {
   ] as const) {
     const clock = createManualClock();
     const world = inProcess(
-      evaluating((input) => {
+      evaluating((input, signal) => {
         clock.advanceMs(spentMs);
-        return real.evaluate(input);
+        return real.evaluate(input, signal);
       }),
       { onError: "deny" },
       {},
