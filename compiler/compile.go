@@ -27,6 +27,7 @@ func compile(r *request) (*answer, []problem) {
 	}
 	capabilities, problems := capabilitiesFor(version, r)
 	entrypoints, invalid := requestedEntrypoints(r.Entrypoints)
+	problems = append(problems, nativeProblems(r)...)
 	if problems = append(problems, invalid...); len(problems) > 0 {
 		return nil, problems
 	}
@@ -55,6 +56,11 @@ func compile(r *request) (*answer, []problem) {
 		WithEnablePrintStatements(r.Print)
 	if schemas != nil {
 		compiler = compiler.WithSchemas(schemas).WithUseTypeCheckAnnotations(true)
+	}
+	var covered *coverage
+	if r.Coverage {
+		covered = newCoverage(modules)
+		covered.addStage(compiler)
 	}
 	if r.Tests {
 		addTestStages(compiler)
@@ -86,9 +92,15 @@ func compile(r *request) (*answer, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	if err := rewriteNatives(policy, r.HostBuiltins, r.GuardedBuiltins); err != nil {
+		return nil, problemsOf(err, codeInternal, "")
+	}
 	compiled, problems := emit(r, version, compiler, entrypoints, policy)
 	if compiled != nil {
 		compiled.Expressions, compiled.Tests = expressions, list
+		if covered != nil {
+			compiled.Coverage = covered.files
+		}
 	}
 	return compiled, problems
 }
@@ -193,6 +205,9 @@ func plan(r *request, compiler *ast.Compiler, entrypoints entrypointSet, options
 	}
 	if r.Tests {
 		declarations[testStep.Name] = testStep
+	}
+	if r.Coverage {
+		declarations[coverBuiltin.Name] = coverBuiltin
 	}
 	policy, err := planner.New().
 		WithQueries(queries).

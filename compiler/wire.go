@@ -21,6 +21,11 @@ type request struct {
 	Values      bool           `json:"values"`  // make the query's results hold the value of each expression
 	Tests       bool           `json:"tests"`   // find the tests, and make each an entrypoint
 
+	Coverage             bool     `json:"coverage"`              // report each expression and rule that runs
+	GuardedBuiltins      []string `json:"guarded_builtins"`      // native ones whose missing value the host is to judge
+	HostBuiltins         []string `json:"host_builtins"`         // native ones that the host answers instead
+	ExperimentalKeywords bool     `json:"experimental_keywords"` // as ast.CapabilitiesExperimentalKeywords
+
 	// Capabilities asks for nothing but the capabilities of a host with these builtins.
 	Capabilities bool `json:"capabilities"`
 }
@@ -40,6 +45,7 @@ type answer struct {
 
 	Expressions  []expression      `json:"expressions,omitempty"`
 	Tests        []testRule        `json:"tests,omitempty"`
+	Coverage     []*coveredFile    `json:"coverage,omitempty"`
 	Capabilities *ast.Capabilities `json:"capabilities,omitempty"`
 }
 

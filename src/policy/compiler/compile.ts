@@ -9,6 +9,7 @@ import {
   type CompileError,
   type CompileRequest,
   type CompilerAnswer,
+  type CoveredFile,
   type PolicyAnnotation,
   parseAnswerLine,
   type QueryExpression,
@@ -41,6 +42,8 @@ export interface CompiledPolicy {
   readonly expressions: readonly QueryExpression[];
   /** When the request asked for `tests`. */
   readonly tests: readonly TestRule[];
+  /** When the request asked for `coverage`. */
+  readonly coverage: readonly CoveredFile[];
   readonly binding: PlanBinding;
 }
 

@@ -16,10 +16,12 @@ export type {
   CompiledManifest,
   CompileError,
   CompileRequest,
+  CoveredFile,
+  CoveredRange,
   PolicyAnnotation,
   QueryExpression,
   SourceFile,
   TestRule,
   WasmResolver,
 } from "./wire.ts";
-export { TEST_BUILTINS } from "./wire.ts";
+export { BUILTIN_FAILED, COVER_BUILTIN, HOST_PREFIX, TEST_BUILTINS } from "./wire.ts";

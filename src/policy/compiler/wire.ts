@@ -31,6 +31,51 @@ export interface CompileRequest {
   readonly values?: boolean;
   /** Find the rules named `test_…`, and make each an entrypoint. The host must then offer {@link TEST_BUILTINS}. */
   readonly tests?: boolean;
+  /** Report each expression and rule that runs. The host must then offer {@link COVER_BUILTIN}. */
+  readonly coverage?: boolean;
+  /** Builtins native to OPA's module whose missing value the host judges, with {@link BUILTIN_FAILED}. */
+  readonly guardedBuiltins?: readonly string[];
+  /** Builtins native to OPA's module that the host answers instead, each under its name with {@link HOST_PREFIX}. */
+  readonly hostBuiltins?: readonly string[];
+  /** Know the keywords that OPA has not made official yet. */
+  readonly experimentalKeywords?: boolean;
+}
+
+/**
+ * Host builtin of modules that were compiled with `coverage`: `internal.cover(file, range)`, indices into `coverage` of
+ * the answer and into its `ranges`. An expression reports before it is evaluated, a rule's head when the rule has a value.
+ */
+export const COVER_BUILTIN = "internal.cover";
+
+/**
+ * Host builtin of modules that were compiled with `guardedBuiltins`: `internal.builtin_failed(name, arguments)`, called
+ * when a guarded builtin has no value. It throws what OPA calls an error of the builtin, and returns where OPA has undefined.
+ */
+export const BUILTIN_FAILED = "internal.builtin_failed";
+
+/** Before the names of `hostBuiltins`, in the module's table of builtins. */
+export const HOST_PREFIX = "host.";
+
+/** One source and what can be covered of it. SPEC: v1/cover of OPA. */
+export interface CoveredFile {
+  readonly file: string;
+  /** Whether it has rules that are tests. */
+  readonly tests?: boolean;
+  /** Those that are coverable first, in the order of the text. */
+  readonly ranges: readonly CoveredRange[];
+}
+
+/** Where a rule's head or an expression stands; rows and columns count from 1, the end is behind the last character. */
+export interface CoveredRange {
+  readonly row: number;
+  readonly col: number;
+  readonly end_row: number;
+  readonly end_col: number;
+  /**
+   * Whether it is in the sources as such. The others come of rewriting: OPA counts them among what is covered where they
+   * ran, and never as missing. What is missing: coverable ranges that no covered range contains.
+   */
+  readonly coverable?: boolean;
 }
 
 /** Host builtins of modules that were compiled with `tests`: the case, and the expression, that a test is at. */
@@ -110,6 +155,8 @@ export type CompilerAnswer =
       readonly expressions: readonly QueryExpression[];
       /** In the order of files and rows, when the request asked for `tests`. */
       readonly tests: readonly TestRule[];
+      /** In the order of paths, when the request asked for `coverage`. */
+      readonly coverage: readonly CoveredFile[];
     };
 
 /** The request as one line of JSON, line feed included. */
@@ -127,6 +174,10 @@ export function toRequestLine(request: CompileRequest): string {
     schemas: request.schemas,
     values: request.values,
     tests: request.tests,
+    coverage: request.coverage,
+    guarded_builtins: request.guardedBuiltins,
+    host_builtins: request.hostBuiltins,
+    experimental_keywords: request.experimentalKeywords,
   })}\n`;
 }
 
@@ -143,7 +194,7 @@ export function parseAnswerLine(line: string): CompilerAnswer | undefined {
     return undefined;
   }
   if (!isRecord(answer)) return undefined;
-  const { errors, wasm, plan, manifest, annotations, expressions, tests } = answer;
+  const { errors, wasm, plan, manifest, annotations, expressions, tests, coverage } = answer;
   if (Array.isArray(errors) && errors.length > 0 && errors.every(isCompileError)) return { errors };
   if (typeof wasm !== "string" || typeof plan !== "string" || !isManifest(manifest)) return undefined;
   return {
@@ -153,6 +204,7 @@ export function parseAnswerLine(line: string): CompilerAnswer | undefined {
     annotations: Array.isArray(annotations) ? (annotations as PolicyAnnotation[]) : [],
     expressions: Array.isArray(expressions) ? (expressions as QueryExpression[]) : [],
     tests: Array.isArray(tests) ? (tests as TestRule[]) : [],
+    coverage: Array.isArray(coverage) ? (coverage as CoveredFile[]) : [],
   };
 }
 

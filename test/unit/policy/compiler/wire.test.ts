@@ -55,19 +55,36 @@ for (const [name, line] of unreadable) {
   it(`is not an answer: ${name}`, () => assert.equal(parseAnswerLine(line), undefined));
 }
 
-it("a request asks for values and tests only when it is told to", () => {
+it("a request asks for more than a module only when it is told to", () => {
   const plain = JSON.parse(toRequestLine(request));
-  assert.ok(!("values" in plain) && !("tests" in plain));
-  const asking = JSON.parse(toRequestLine({ ...request, values: true, tests: true }));
-  assert.deepEqual([asking.values, asking.tests], [true, true]);
+  assert.deepEqual(Object.keys(plain).sort(), ["builtins", "entrypoints", "files", "rego_version"]);
+  const asking = JSON.parse(
+    toRequestLine({
+      ...request,
+      values: true,
+      tests: true,
+      coverage: true,
+      guardedBuiltins: ["div"],
+      hostBuiltins: ["count"],
+      experimentalKeywords: true,
+    }),
+  );
+  const { values, tests, coverage, guarded_builtins, host_builtins, experimental_keywords } = asking;
+  assert.deepEqual(
+    [values, tests, coverage, guarded_builtins, host_builtins, experimental_keywords],
+    [true, true, true, ["div"], ["count"], true],
+  );
 });
 
-it("an answer has no expressions and no tests unless it says so", () => {
+it("an answer has no expressions, tests and coverage unless it says so", () => {
   const plain = parseAnswerLine(JSON.stringify(good));
   assert.ok(plain !== undefined && "wasm" in plain);
-  assert.deepEqual([plain.expressions, plain.tests], [[], []]);
+  assert.deepEqual([plain.expressions, plain.tests, plain.coverage], [[], [], []]);
   const tests = [{ path: "data.p.test_a", package: "data.p", name: "test_a", file: "p.rego", row: 1, col: 1 }];
-  const told = parseAnswerLine(JSON.stringify({ ...good, tests, expressions: [{ text: "1", row: 1, col: 1 }] }));
+  const coverage = [{ file: "p.rego", ranges: [{ row: 1, col: 1, end_row: 1, end_col: 6, coverable: true }] }];
+  const told = parseAnswerLine(
+    JSON.stringify({ ...good, tests, expressions: [{ text: "1", row: 1, col: 1 }], coverage }),
+  );
   assert.ok(told !== undefined && "wasm" in told);
-  assert.deepEqual([told.tests, told.expressions.length], [tests, 1]);
+  assert.deepEqual([told.tests, told.expressions.length, told.coverage], [tests, 1, coverage]);
 });
