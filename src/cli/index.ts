@@ -2,6 +2,7 @@
 
 import { nearest } from "../config/nearest.ts";
 import { parseArguments } from "./arguments.ts";
+import { bench } from "./bench.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
 import { type CliPorts, type Command, EXIT, reportProblems } from "./command.ts";
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   build,
   test,
   evaluate,
+  bench,
   check,
   identity,
   demo,

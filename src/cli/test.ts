@@ -2,6 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { duration } from "../config/field.ts";
+import type { CoverageReport } from "../policy/test-runner/coverage.ts";
+import { toCoverageJson, toCoverageText } from "../policy/test-runner/report-coverage.ts";
 import { toTestJson } from "../policy/test-runner/report-json.ts";
 import { toJunitXml } from "../policy/test-runner/report-junit.ts";
 import { toPrettyLines, toPrettySummary } from "../policy/test-runner/report-pretty.ts";
@@ -28,6 +30,7 @@ export const test: Command = {
     "svidgate test -v --run 'denied$' policies/service-allow-list",
     "svidgate test --watch policies/service-allow-list",
     "svidgate test --format junit policies/service-allow-list",
+    "svidgate test --coverage --threshold 80 policies/service-allow-list",
   ],
   configFlags: ["data", "rego-version"],
   flags: [
@@ -35,6 +38,8 @@ export const test: Command = {
     { flag: "run", short: "r", placeholder: "REGEX", doc: "only tests whose path (data.p_test.test_x) matches; RE2" },
     { flag: "watch", short: "w", doc: "run again whenever a file changes" },
     { flag: "format", short: "f", placeholder: "FORMAT", doc: "pretty (default), json as OPA writes it, or junit" },
+    { flag: "coverage", short: "c", doc: "tell which lines no test comes to; with --format json, that alone" },
+    { flag: "threshold", placeholder: "PERCENT", doc: "exit 1 when fewer lines are covered; implies --coverage" },
     { flag: "timeout", placeholder: "DURATION", doc: "for each test (default 5s)" },
     { flag: "fail-on-empty", doc: "exit 1 when there is no test to run" },
   ],
@@ -47,6 +52,7 @@ export const test: Command = {
     if (format === undefined) problems.push(`--format: \`${formatText}\` is not valid: expected ${FORMATS.join(", ")}`);
     const timeout = duration(1, 3_600_000)(args.own.get("timeout")?.[0] ?? "5s");
     if (!timeout.ok) problems.push(`--timeout: ${timeout.detail}`);
+    const threshold = readThreshold(args, problems);
     if (args.positionals.length === 0) problems.push("nothing to test: name the folder of a policy and its tests");
     if (problems.length > 0 || !resolved.ok || !timeout.ok || format === undefined)
       return reportProblems(ports, problems);
@@ -57,32 +63,67 @@ export const test: Command = {
       regoVersion: resolved.settings.regoVersion,
       timeoutMs: timeout.value,
       ...(filter !== undefined && { filter }),
+      coverage: args.own.has("coverage") || threshold !== undefined,
     };
-    const once = (): Promise<number> => runOnce(options, format, args, ports);
+    const once = (): Promise<number> => runOnce(options, format, threshold, args, ports);
     return args.own.has("watch") ? watch(options, once, ports) : once();
   },
 };
 
-async function runOnce(options: TestOptions, format: Format, args: ParsedArguments, ports: CliPorts): Promise<number> {
+function readThreshold(args: ParsedArguments, problems: string[]): number | undefined {
+  const [text] = args.own.get("threshold") ?? [];
+  if (text === undefined) return undefined;
+  if (/^\d{1,3}(?:\.\d{1,6})?$/.test(text) && Number(text) <= 100) return Number(text);
+  problems.push(`--threshold: \`${text}\` is not valid: expected a percentage from 0 to 100`);
+  return undefined;
+}
+
+async function runOnce(
+  options: TestOptions,
+  format: Format,
+  threshold: number | undefined,
+  args: ParsedArguments,
+  ports: CliPorts,
+): Promise<number> {
   const verbose = args.own.has("verbose");
+  // SPEC: with coverage, OPA's JSON is the coverage; what failed is for people then.
+  const onlyCoverage = options.coverage === true && format === "json";
   let anyShown = false;
   const run = await runTests(options, (result) => {
-    const lines = format === "pretty" ? toPrettyLines(result, verbose) : "";
+    const lines = format === "pretty" || onlyCoverage ? toPrettyLines(result, verbose) : "";
     anyShown ||= lines !== "";
-    ports.out(lines);
+    (onlyCoverage ? ports.err : ports.out)(lines);
   });
   if (!run.ok) {
     for (const problem of run.problems) ports.err(`${problem}\n`);
     return EXIT.usage;
   }
-  const { results } = run;
-  ports.out(toReport(results, format, anyShown));
+  const { results, coverage } = run;
+  if (!onlyCoverage) ports.out(toReport(results, format, anyShown));
+  const isCovered = coverage === undefined || reportCoverage(coverage, format, threshold, ports);
   if (results.length === 0) {
     ports.err("no tests were run\n");
-    return args.own.has("fail-on-empty") ? EXIT.no : EXIT.fine;
+    return args.own.has("fail-on-empty") || !isCovered ? EXIT.no : EXIT.fine;
   }
   const { failed, errors } = countResults(results);
-  return failed + errors > 0 || results.some(({ outcome }) => outcome === "fail") ? EXIT.no : EXIT.fine;
+  const hasFailed = failed + errors > 0 || results.some(({ outcome }) => outcome === "fail");
+  return hasFailed || !isCovered ? EXIT.no : EXIT.fine;
+}
+
+/** Whether the coverage is what it should be. JUnit has no place for it, so that it goes to standard error there. */
+function reportCoverage(
+  report: CoverageReport,
+  format: Format,
+  threshold: number | undefined,
+  ports: CliPorts,
+): boolean {
+  const text = format === "json" ? toCoverageJson(report) : toCoverageText(report);
+  (format === "junit" ? ports.err : ports.out)(text);
+  if (threshold === undefined || report.coverage >= threshold) return true;
+  ports.err(
+    `svidgate: the tests cover ${report.coverage.toFixed(2)}% of the lines, and --threshold asks for ${threshold}%\n`,
+  );
+  return false;
 }
 
 function toReport(results: readonly TestResult[], format: Format, anyShown: boolean): string {

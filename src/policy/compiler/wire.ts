@@ -204,9 +204,12 @@ export function parseAnswerLine(line: string): CompilerAnswer | undefined {
     annotations: Array.isArray(annotations) ? (annotations as PolicyAnnotation[]) : [],
     expressions: Array.isArray(expressions) ? (expressions as QueryExpression[]) : [],
     tests: Array.isArray(tests) ? (tests as TestRule[]) : [],
-    coverage: Array.isArray(coverage) ? (coverage as CoveredFile[]) : [],
+    coverage: Array.isArray(coverage) ? (coverage as CoveredFile[]).map(withRanges) : [],
   };
 }
+
+/** Go writes no ranges as null: a source without rules. */
+const withRanges = (file: CoveredFile): CoveredFile => ({ ...file, ranges: file.ranges ?? [] });
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

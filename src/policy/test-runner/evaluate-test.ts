@@ -2,10 +2,11 @@
 
 import type { Builtin } from "../builtins/builtin.ts";
 import { findBuiltin } from "../builtins/index.ts";
-import { TEST_BUILTINS } from "../compiler/index.ts";
+import { COVER_BUILTIN, TEST_BUILTINS } from "../compiler/index.ts";
 import { loadPolicy } from "../evaluator.ts";
 import { PolicyError } from "../policy-error.ts";
 import { RegoNumber, toJson, type Value } from "../value.ts";
+import type { Covered } from "./coverage.ts";
 import type { Evaluation, Step } from "./worker-messages.ts";
 
 /** Most lines that one test may print, and most cases that it may begin; what is more is left out. */
@@ -20,6 +21,8 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
   let output: string[] = [];
   let begun: { name: readonly string[]; step?: Step }[] = [];
   let step = undefined as Step | undefined;
+  let covered: Covered[] = [];
+  const everCovered = new Set<string>();
   const builtins = new Map<string, Builtin>([
     [
       TEST_BUILTINS.case,
@@ -41,6 +44,18 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
         return true;
       },
     ],
+    [
+      COVER_BUILTIN,
+      ([file, range]) => {
+        const place = [toNumber(file), toNumber(range)] as const;
+        const key = place.join(" ");
+        if (!everCovered.has(key)) {
+          everCovered.add(key);
+          covered.push(place);
+        }
+        return true;
+      },
+    ],
   ]);
   const policy = loadPolicy(wasm, {
     data,
@@ -52,10 +67,11 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
   return async (entrypoint) => {
     output = [];
     begun = [];
+    covered = [];
     step = undefined;
     const startMs = nowMs();
     const outcome = await evaluate(() => policy.evaluateAsync(undefined, { entrypoint }));
-    return { ...outcome, durationMs: nowMs() - startMs, output, ...(step !== undefined && { step }), begun };
+    return { ...outcome, durationMs: nowMs() - startMs, output, ...(step !== undefined && { step }), begun, covered };
   };
 }
 

@@ -49,7 +49,7 @@ function runThread(
     let timer: NodeJS.Timeout | undefined;
     let end: ThreadEnd = {};
     const failWith = (code: string, message: string, durationMs: number): void => {
-      end = { failed: { error: { code, message }, durationMs, output: [], begun: [] } };
+      end = { failed: { error: { code, message }, durationMs, output: [], begun: [], covered: [] } };
     };
     worker.on("message", (message: WorkerMessage) => {
       clearTimeout(timer);

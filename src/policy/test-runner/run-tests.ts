@@ -2,11 +2,18 @@
 // are compiled to one module in which every test is an entrypoint.
 
 import { builtinNames } from "../builtins/index.ts";
-import { compileRego, formatCompileErrors, TEST_BUILTINS, type TestRule } from "../compiler/index.ts";
+import {
+  type CompiledPolicy,
+  compileRego,
+  formatCompileErrors,
+  TEST_BUILTINS,
+  type TestRule,
+} from "../compiler/index.ts";
 import { PRINT_BUILTIN } from "../print-builtin.ts";
 import { type PolicySource, readPolicySource } from "../source.ts";
 import { toJson } from "../value.ts";
 import { type Step, toCases } from "./cases.ts";
+import { type CoverageReport, type Covered, toCoverage } from "./coverage.ts";
 import { parseFilter } from "./filter.ts";
 import type { SourcePlace, TestResult } from "./result.ts";
 import { runEntrypoints } from "./run-entrypoints.ts";
@@ -22,11 +29,18 @@ export interface TestOptions {
   readonly timeoutMs: number;
   /** RE2 expression that a test's path must match. */
   readonly filter?: string;
+  /** Whether to find out what the tests come to; it slows them down. */
+  readonly coverage?: boolean;
 }
 
 /** The results in the order of files and rows, or every reason why nothing ran. */
 export type TestRun =
-  | { readonly ok: true; readonly results: readonly TestResult[] }
+  | {
+      readonly ok: true;
+      readonly results: readonly TestResult[];
+      /** When it was asked for. */
+      readonly coverage?: CoverageReport;
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Reads, compiles and runs; `onResult` hears of each test as it is done. */
@@ -49,26 +63,29 @@ export async function runTests(
     entrypoints: [],
     regoVersion: source.regoVersion ?? options.regoVersion,
     builtins: [...builtinNames, PRINT_BUILTIN, TEST_BUILTINS.case],
+    ...(options.coverage === true && { coverage: true }),
     print: true,
     tests: true,
   });
   if (!compiled.ok) return { ok: false, problems: [formatCompileErrors(compiled.errors, source.modules)] };
   const tests = compiled.value.tests.filter(({ path }) => filter.value(path));
-  return evaluateAll(compiled.value.wasm, source, tests, options.timeoutMs, onResult);
+  return evaluateAll(compiled.value, source, tests, options, onResult);
 }
 
 async function evaluateAll(
-  wasm: Uint8Array,
+  { wasm, coverage }: CompiledPolicy,
   source: PolicySource,
   tests: readonly TestRule[],
-  timeoutMs: number,
+  options: TestOptions,
   onResult: (result: TestResult) => void,
 ): Promise<TestRun> {
   const lines = new SourceLines(source);
   const running = tests.filter(({ entrypoint }) => entrypoint !== undefined);
   const done = new Map<TestRule, TestResult>();
+  const covered: Covered[] = [];
   const task = { wasm, data: toJson(source.data), entrypoints: running.map(({ entrypoint = "" }) => entrypoint) };
-  const run = await runEntrypoints(task, timeoutMs, (index, evaluation) => {
+  const run = await runEntrypoints(task, options.timeoutMs, (index, evaluation) => {
+    covered.push(...evaluation.covered);
     const test = running[index];
     if (test === undefined) return;
     const result = toResult(test, evaluation, lines);
@@ -82,7 +99,8 @@ async function evaluateAll(
     done.set(test, result);
     onResult(result);
   }
-  return { ok: true, results: tests.flatMap((test) => done.get(test) ?? []) };
+  const results = tests.flatMap((test) => done.get(test) ?? []);
+  return { ok: true, results, ...(options.coverage === true && { coverage: toCoverage(coverage, covered) }) };
 }
 
 /** The result of a test that has no entrypoint: it is put off, or a function, which OPA reports as an error too. */

@@ -1,6 +1,7 @@
 // What the thread that evaluates tests is given and what it says.
 
 import type { BegunCase, Step } from "./cases.ts";
+import type { Covered } from "./coverage.ts";
 
 export type { Step };
 
@@ -23,6 +24,8 @@ export interface Evaluation {
   /** The place of the last expression that was begun. */
   readonly step?: Step;
   readonly begun: readonly BegunCase[];
+  /** What no test before it came to, when the module was compiled for coverage. */
+  readonly covered: readonly Covered[];
 }
 
 /** Messages of the thread: `start` before each evaluation, its result after it; `refused` when the module cannot be loaded. */
