@@ -4,7 +4,8 @@
 import { RegoNumber, RegoObject, RegoSet, type Value } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
 
-const kindOf = (value: Value | undefined): string => {
+/** The type of a value, in OPA's words. */
+export const kindOf = (value: Value | undefined): string => {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";

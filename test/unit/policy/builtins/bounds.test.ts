@@ -41,7 +41,58 @@ const REFUSED: readonly (readonly [what: string, builtin: string, ...args: Value
   ["JSON nested a hundred thousand deep", "io.jwt.decode", `${deepObject()}.e30.AA`],
   ["a JWKS of 1,001 keys", "io.jwt.verify_rs256", "e30.e30.AA", JSON.stringify({ keys: new Array(1_001).fill({}) })],
   ["a key text of two million characters", "io.jwt.verify_rs256", "e30.e30.AA", " ".repeat(2_000_000)],
+  ["a document that doubles with every copy", "json.patch", RegoObject.of([["a", "x"]]), copies(40, (at) => `/${at}`)],
+  [
+    "a document that deepens by half with every copy",
+    "json.patch",
+    RegoObject.of([]),
+    copies(20, (at) => "/a".repeat(2 ** at)),
+  ],
+  [
+    "an indentation of a million",
+    "json.marshal_with_options",
+    [[[["x"]]]],
+    RegoObject.of([["indent", " ".repeat(1_000_000)]]),
+  ],
+  [
+    "a prefix times lines",
+    "json.marshal_with_options",
+    many("a", 5_000),
+    RegoObject.of([["prefix", "x".repeat(1_000)]]),
+  ],
+  ["globs of 1,001 tokens", "regex.globs_match", "a".repeat(1_001), "a"],
+  ["globs with too many pairs", "regex.globs_match", `${"[ab]*a".repeat(240)}c.*`, `${"[ab]*a".repeat(240)}d.*`],
+  ["a template of 101 expressions", "regex.template_match", "<a>".repeat(101), "a", "<", ">"],
+  ["YAML of 100,000 characters", "yaml.unmarshal", "a".repeat(100_000)],
+  ["YAML with a bomb of aliases", "yaml.unmarshal", bomb(9)],
+  ["YAML whose aliases repeat long text", "yaml.unmarshal", `- &a ${"x".repeat(60_000)}\n- [${"*a,".repeat(100)}]`],
+  ["YAML nested 201 deep in brackets", "yaml.unmarshal", "[".repeat(201)],
+  ["YAML nested 201 deep in markers", "yaml.unmarshal", "- ".repeat(201)],
+  ["YAML nested 300 deep in lines", "yaml.unmarshal", staircase(300)],
 ];
+
+/** Copies of the whole document into itself. */
+function copies(count: number, path: (at: number) => string): Value {
+  return Array.from({ length: count }, (_, at) =>
+    RegoObject.of([
+      ["op", "copy"],
+      ["from", ""],
+      ["path", path(at)],
+    ]),
+  );
+}
+
+/** Ten times as many elements with every line. */
+function bomb(lines: number): string {
+  const line = (at: number): string =>
+    `x${at}: &x${at} [${new Array(10).fill(at === 0 ? "x" : `*x${at - 1}`).join(", ")}]`;
+  return Array.from({ length: lines }, (_, at) => line(at)).join("\n");
+}
+
+/** Maps within maps, each indented by one column more. */
+function staircase(levels: number): string {
+  return Array.from({ length: levels }, (_, at) => `${" ".repeat(at)}a:`).join("\n");
+}
 
 /** Each rung leads to both sides of the next: the paths double with every rung. */
 function ladder(rungs: number): Value {
