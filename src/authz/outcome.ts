@@ -55,6 +55,12 @@ export const OUTCOMES = {
     meaning: "the input document is larger or deeper than the configured limit",
   },
   policy_memory: { outcome: "error", grpc: 2, http: 503, meaning: "the evaluation needed more memory than allowed" },
+  policy_budget: {
+    outcome: "error",
+    grpc: 2,
+    http: 503,
+    meaning: "the evaluation took more steps than its budget allows",
+  },
   policy_trap: { outcome: "error", grpc: 2, http: 503, meaning: "the policy's WASM module stopped abnormally" },
   policy_question_limit: {
     outcome: "error",

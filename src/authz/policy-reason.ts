@@ -8,6 +8,7 @@ const REASONS = {
   policy_builtin_error: "policy_builtin_error",
   policy_input_too_large: "policy_input_too_large",
   policy_memory: "policy_memory",
+  policy_budget: "policy_budget",
   policy_trap: "policy_trap",
   policy_timeout: "deadline_exceeded",
   policy_question_limit: "policy_question_limit",

@@ -2,6 +2,7 @@
 // that does not depend on the engine (checks of texts, names of entrypoints) is in evaluator.ts.
 
 import type { Clock } from "../base/clock.ts";
+import type { BudgetPressure } from "./budget-pressure.ts";
 import type { Builtin, DecisionMemory } from "./builtins/builtin.ts";
 
 /** Runs one policy's module. */
@@ -15,6 +16,8 @@ export interface Engine {
    * when a builtin has to wait: the same evaluation runs again with its memory, which then holds the answer.
    */
   evaluate(input: string | undefined, entrypoint: string, memory?: DecisionMemory): string;
+  /** Steps that the last evaluation took, parsing its input not among them; all of its budget when it used that up. */
+  readonly lastSteps: number;
   /** Replaces the data document, valid JSON text. Throws PolicyError, and then the old document stays in force. */
   setData(dataJson: string): void;
 }
@@ -27,6 +30,12 @@ export interface EngineOptions {
   readonly data: string;
   readonly clock: Clock;
   readonly maxMemoryBytes: number;
+  /** Most steps of one evaluation, or `off`: none are counted. */
+  readonly budgetSteps: number | "off";
+  /** Lowers the budget at times. */
+  readonly pressure?: BudgetPressure;
+  /** Hears of the steps of each evaluation as it ends, also of one that failed. */
+  readonly onSteps?: (steps: number) => void;
   readonly strictBuiltinErrors: boolean;
   readonly onPrint: (line: string) => void;
   readonly findBuiltin: (name: string) => Builtin | undefined;

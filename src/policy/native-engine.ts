@@ -1,12 +1,13 @@
 // The engine of our own: a host on an instance, and another instance when the first cannot go on (a trap, or a throw that
 // leaves its stack unrestored) or should not (an oversized evaluation has taken memory, which WASM never gives back).
 
+import { BudgetUse } from "./budget-use.ts";
 import type { BoundBuiltin } from "./builtin-bridge.ts";
 import type { DecisionMemory } from "./builtins/builtin.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { PolicyError } from "./policy-error.ts";
 import { RegoNumber, RegoObject, type Value } from "./value.ts";
-import { type HostOptions, type PolicyProgram, WasmHost } from "./wasm-host.ts";
+import { type PolicyProgram, WasmHost } from "./wasm-host.ts";
 import { compileModule } from "./wasm-module.ts";
 
 /** The tables of a module. */
@@ -19,7 +20,7 @@ export interface ModuleTables {
 
 /** Loads a policy on our own host. Throws PolicyError. */
 export function loadNativeEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
-  const module = compileModule(wasm);
+  const module = compileModule(wasm, { metered: options.budgetSteps !== "off" });
   const builtins = new Map<number, BoundBuiltin>();
   const program = { module, builtins };
   const host = new WasmHost(program, options);
@@ -75,10 +76,11 @@ export function missingBuiltins(names: readonly string[]): PolicyError {
 class NativeEngine implements Engine {
   readonly entrypoints: readonly string[];
   readonly #program: PolicyProgram;
-  readonly #options: HostOptions;
+  readonly #options: EngineOptions;
   readonly #ids: ReadonlyMap<string, number>;
   #host: WasmHost;
   #dataJson: string;
+  #lastSteps = 0;
 
   constructor(program: PolicyProgram, options: EngineOptions, entrypoints: readonly string[], host: WasmHost) {
     this.entrypoints = entrypoints;
@@ -87,6 +89,10 @@ class NativeEngine implements Engine {
     this.#ids = new Map(entrypoints.map((name, id) => [name, id]));
     this.#host = host;
     this.#dataJson = options.data;
+  }
+
+  get lastSteps(): number {
+    return this.#lastSteps;
   }
 
   get memoryBytes(): number {
@@ -98,9 +104,15 @@ class NativeEngine implements Engine {
     if (id === undefined) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
     if (!this.#host.isUsable) this.#replaceHost();
     const host = this.#host;
+    const budget = new BudgetUse(this.#options);
     try {
-      return host.evaluate(input, id, memory);
+      return host.evaluate(input, id, budget.steps, memory);
+    } catch (error) {
+      budget.noteError(error);
+      throw error;
     } finally {
+      this.#lastSteps = host.lastSteps;
+      budget.noteSteps(host.lastSteps);
       if (host.shouldBeReplaced) this.#tryToReplaceHost();
     }
   }

@@ -4,6 +4,7 @@
 // What would be unsafe is repaired here: its instance is thrown away after every throw, and inputs come checked.
 
 import { createRequire } from "node:module";
+import { BudgetUse } from "./budget-use.ts";
 import { createBuiltinContext, createDecisionMemory } from "./builtin-bridge.ts";
 import {
   type Builtin,
@@ -16,9 +17,11 @@ import type { Engine, EngineOptions } from "./engine.ts";
 import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
 import { PolicyError, toAbortError, toPolicyError } from "./policy-error.ts";
 import { parseValue, toJson } from "./value.ts";
-import type { WasmModule } from "./wasm-api.ts";
+import type { WasmGlobal, WasmModule } from "./wasm-api.ts";
+import { exhausted, MAX_STEPS, StepCounter, toParseSteps } from "./wasm-counter.ts";
 import { WasmHost } from "./wasm-host.ts";
 import { PAGE_BYTES } from "./wasm-instance.ts";
+import { STEPS_LEFT_EXPORT } from "./wasm-meter.ts";
 import { compileModule } from "./wasm-module.ts";
 
 /** A builtin as the package calls it: plain JavaScript values. */
@@ -34,7 +37,9 @@ interface OpaWasm {
 }
 
 interface PackagePolicy {
-  readonly wasmInstance: { readonly exports: { opa_heap_ptr_get(): number } };
+  readonly wasmInstance: {
+    readonly exports: { opa_heap_ptr_get(): number; readonly [STEPS_LEFT_EXPORT]?: WasmGlobal };
+  };
   evaluate(input: ArrayBuffer | undefined, entrypoint: number): unknown;
   setData(data: ArrayBuffer): void;
 }
@@ -54,7 +59,7 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Loads a policy on the package, which itself is loaded on first need. Throws PolicyError. */
 export function loadOpaWasmEngine(wasm: Uint8Array | object, options: EngineOptions): Engine {
-  const module = compileModule(wasm);
+  const module = compileModule(wasm, { metered: options.budgetSteps !== "off" });
   const probe = new WasmHost({ module, builtins: new Map() }, options);
   return new OpaWasmEngine(module, readTables(probe), options);
 }
@@ -69,6 +74,8 @@ class OpaWasmEngine implements Engine {
   #policy: PackagePolicy | undefined;
   #dataEnd = 0;
   #highest = 0;
+  #lastSteps = 0;
+  #steps = new StepCounter(undefined);
 
   constructor(module: WasmModule, tables: ModuleTables, options: EngineOptions) {
     this.entrypoints = tables.entrypoints;
@@ -79,6 +86,10 @@ class OpaWasmEngine implements Engine {
     const opaWasm = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as OpaWasm;
     this.#create = () => opaWasm.loadPolicySync(module, { initial: pages, maximum: pages }, builtins);
     this.#load(options.data);
+  }
+
+  get lastSteps(): number {
+    return this.#lastSteps;
   }
 
   get memoryBytes(): number {
@@ -93,15 +104,30 @@ class OpaWasmEngine implements Engine {
     this.#policy = undefined;
     this.#memory = memory;
     this.#context = undefined;
-    let result: unknown;
-    try {
-      result = policy.evaluate(input === undefined ? undefined : toBytes(input), id);
-    } catch (thrown) {
-      throw thrown instanceof Unanswered ? thrown : toFailure(thrown); // and the next evaluation loads another instance
-    }
+    const result = this.#evaluateWithin(policy, input, id);
     this.#highest = Math.max(this.#highest, heapEndOf(policy));
     if (this.#highest <= this.#dataEnd + SPARE_BYTES) this.#policy = policy;
     return JSON.stringify(result);
+  }
+
+  #evaluateWithin(policy: PackagePolicy, input: string | undefined, id: number): unknown {
+    const steps = counterOf(policy);
+    this.#steps = steps;
+    const budget = new BudgetUse(this.#options);
+    // The package parses and evaluates in one call, so what parsing does not take is left for the evaluation.
+    const total = Math.min(MAX_STEPS, budget.steps + toParseSteps(input?.length ?? 0));
+    steps.left = total;
+    try {
+      return policy.evaluate(input === undefined ? undefined : toBytes(input), id);
+    } catch (thrown) {
+      const error = steps.isExhausted(thrown) ? exhausted() : thrown;
+      budget.noteError(error);
+      throw error instanceof Unanswered ? error : toFailure(error); // and the next evaluation loads another instance
+    } finally {
+      this.#lastSteps = Math.min(total, total - steps.left);
+      budget.noteSteps(this.#lastSteps);
+      steps.left = MAX_STEPS;
+    }
   }
 
   setData(dataJson: string): void {
@@ -111,6 +137,7 @@ class OpaWasmEngine implements Engine {
   #load(data: string): PackagePolicy {
     try {
       const policy = this.#create();
+      counterOf(policy).left = MAX_STEPS;
       policy.setData(toBytes(data));
       this.#dataEnd = heapEndOf(policy);
       this.#highest = this.#dataEnd;
@@ -135,7 +162,9 @@ class OpaWasmEngine implements Engine {
   }
 
   #run(name: string, run: Builtin, args: readonly unknown[]): unknown {
-    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), () => undefined);
+    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), (steps) =>
+      this.#steps.spend(steps),
+    );
     try {
       const result = run(
         args.map((arg) => parseValue(JSON.stringify(arg))),
@@ -157,6 +186,9 @@ function toFailure(thrown: unknown): PolicyError {
   if (memoryLimit) return new PolicyError("policy_input_too_large", "input: more than the evaluation has room for");
   return toPolicyError(thrown);
 }
+
+const counterOf = (policy: PackagePolicy): StepCounter =>
+  new StepCounter(policy.wasmInstance.exports[STEPS_LEFT_EXPORT]);
 
 const heapEndOf = (policy: PackagePolicy): number => policy.wasmInstance.exports.opa_heap_ptr_get() >>> 0;
 

@@ -9,6 +9,7 @@ export const POLICY_ERROR_MEANINGS = {
   policy_input_invalid: "the input is not exactly one JSON value in UTF-8",
   policy_input_too_large: "the input is larger or nested deeper than the limits",
   policy_memory: "the evaluation needed more memory than allowed",
+  policy_budget: "the evaluation took more steps than its budget allows",
   policy_trap: "the module stopped abnormally: a trap, an abort of OPA's runtime, or a fault of a builtin function",
   policy_conflict: "rules gave more than one value for one name",
   policy_builtin_error: "a builtin function failed, and strict mode makes that an error",

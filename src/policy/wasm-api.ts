@@ -30,6 +30,7 @@ interface WasmApi {
     exports(module: WasmModule): readonly WasmItem[];
   };
   readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: unknown };
+  validate(bytes: Uint8Array): boolean;
   readonly Memory: new (limits: { readonly initial: number; readonly maximum: number }) => WasmMemory;
 }
 

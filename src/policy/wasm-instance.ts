@@ -3,6 +3,8 @@
 
 import { PolicyError, toAbortError } from "./policy-error.ts";
 import { type WasmGlobal, type WasmMemory, type WasmModule, wasm } from "./wasm-api.ts";
+import { StepCounter } from "./wasm-counter.ts";
+import { STEPS_LEFT_EXPORT } from "./wasm-meter.ts";
 import { STACK_POINTER_EXPORT } from "./wasm-module.ts";
 
 /** Bytes of a page of WASM memory. */
@@ -10,6 +12,10 @@ export const PAGE_BYTES = 65_536;
 
 /** Texts up to this many UTF-16 units get room for the worst case, three bytes a unit, instead of being measured. */
 const UNMEASURED_UNITS = 16_384;
+
+/** Steps for each UTF-16 unit that the host writes, and that it reads and parses. */
+const WRITE_STEPS = 8;
+const DUMP_STEPS = 20;
 
 /** What is called in the module; every number is an address, a length or an id. */
 export interface PolicyExports {
@@ -30,6 +36,7 @@ export interface PolicyExports {
   readonly opa_wasm_abi_version?: WasmGlobal;
   readonly opa_wasm_abi_minor_version?: WasmGlobal;
   readonly [STACK_POINTER_EXPORT]?: WasmGlobal;
+  readonly [STEPS_LEFT_EXPORT]?: WasmGlobal;
 }
 
 /** What the module calls back; `args` are the addresses of the builtin's arguments. */
@@ -49,6 +56,7 @@ export class WasmInstance {
   readonly exports: PolicyExports;
   /** The linear memory; it never grows, so this never changes. */
   readonly bytes: Buffer;
+  readonly steps: StepCounter;
   readonly #stackPointer: WasmGlobal | undefined;
   readonly #stackAtRest: number;
 
@@ -57,6 +65,7 @@ export class WasmInstance {
     const [exports, memory] = link(module, maxPages, (address) => this.read(address), callbacks);
     this.exports = exports;
     this.bytes = Buffer.from(memory.buffer);
+    this.steps = new StepCounter(this.exports[STEPS_LEFT_EXPORT]);
     const pointer = this.exports[STACK_POINTER_EXPORT];
     this.#stackPointer = typeof pointer?.value === "number" ? pointer : undefined;
     this.#stackAtRest = this.#stackPointer?.value ?? 0;
@@ -71,6 +80,7 @@ export class WasmInstance {
 
   /** Writes text on the module's heap; lone surrogates become U+FFFD. Throws PolicyError `policy_memory`. */
   write(text: string): WrittenText {
+    this.steps.spend(text.length * WRITE_STEPS);
     const room = text.length <= UNMEASURED_UNITS ? text.length * 3 : Buffer.byteLength(text);
     const address = this.exports.opa_malloc(room) >>> 0;
     return { address, length: this.bytes.write(text, address, room) };
@@ -86,7 +96,9 @@ export class WasmInstance {
 
   /** The value at `address` as Rego value text. */
   dump(address: number): string {
-    return this.read(this.exports.opa_value_dump(address));
+    const text = this.read(this.exports.opa_value_dump(address));
+    this.steps.spend(text.length * DUMP_STEPS);
+    return text;
   }
 }
 

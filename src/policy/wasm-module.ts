@@ -1,21 +1,30 @@
-// Compiles a policy's WASM, with one change to the bytes: its stack pointer becomes an export. SECURITY: OPA's runtime
-// keeps a stack of 64 KiB in linear memory and unwinds it only when functions return. A throw out of an import (an
-// abort, a failing builtin) skips that, so each failed evaluation leaks up to 128 bytes of it, and after 512 to 4,096
-// of them every evaluation would trap, for ever. With the export the host puts the pointer back after each throw.
-// SPEC: WebAssembly core 5.5, binary modules. The code is not read.
+// Compiles a policy's WASM, with two changes to the bytes: its stack pointer becomes an export, and steps are counted
+// (wasm-meter.ts). SECURITY: OPA's runtime keeps a stack of 64 KiB in linear memory and unwinds it only when functions
+// return. A throw out of an import (an abort, a failing builtin) skips that, so each failed evaluation leaks up to 128
+// bytes of it, and after 512 to 4,096 of them every evaluation would trap, for ever. With the export the host puts the
+// pointer back after each throw. SPEC: WebAssembly core 5.5, binary modules.
 
 import { PolicyError } from "./policy-error.ts";
 import { type WasmModule, wasm } from "./wasm-api.ts";
+import {
+  appendEntry,
+  contentOf,
+  GLOBAL,
+  I32,
+  MUTABLE,
+  reading,
+  readSections,
+  SECTION,
+  type Section,
+  toLeb,
+  withContent,
+  writeSections,
+} from "./wasm-binary.ts";
+import { addMeter, countImports, STEPS_LEFT_EXPORT } from "./wasm-meter.ts";
+import { skipExpression } from "./wasm-opcodes.ts";
 
 /** Name under which the stack pointer is exported. */
 export const STACK_POINTER_EXPORT = "svidgate_stack_pointer";
-
-const MAGIC_AND_VERSION = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-const GLOBAL_SECTION = 6;
-const EXPORT_SECTION = 7;
-const GLOBAL = 0x03;
-const I32 = 0x7f;
-const MUTABLE = 0x01;
 
 /** What OPA's modules may import; `opa_eval_ctx_*` and `eval` are called so that an unreadable input is seen. */
 const IMPORTS = new Set([
@@ -47,25 +56,50 @@ const EXPORTS = [
   "entrypoints",
 ];
 
+/** How a module is compiled. */
+export interface ModuleOptions {
+  /** Count steps, so that evaluations have a budget. Default true. */
+  readonly metered?: boolean;
+}
+
 /**
  * Compiles a policy's bytes, or takes a compiled module as it is (its instances are then replaced after a throw, unless
- * it came from here). Throws PolicyError `policy_abi` when it is no module of OPA's.
+ * it came from here). Throws PolicyError `policy_abi` when it is no module of OPA's, or cannot be metered.
  */
-export function compileModule(binary: Uint8Array | WasmModule): WasmModule {
-  const module = binary instanceof Uint8Array ? compile(binary) : binary;
+export function compileModule(binary: Uint8Array | WasmModule, options: ModuleOptions = {}): WasmModule {
+  const isMetered = options.metered ?? true;
+  const module = binary instanceof Uint8Array ? compile(binary, isMetered) : binary;
   checkInterface(module);
+  if (isMetered && !wasm.Module.exports(module).some(({ name }) => name === STEPS_LEFT_EXPORT)) {
+    throw new PolicyError(
+      "policy_abi",
+      "a compiled module cannot be given a budget: load the policy from its bytes, or turn the budget off",
+    );
+  }
   return module;
 }
 
-function compile(binary: Uint8Array): WasmModule {
+function compile(binary: Uint8Array, isMetered: boolean): WasmModule {
   try {
-    const patched = exportStackPointer(binary);
-    const module = new wasm.Module(patched ?? binary);
-    // INVARIANT: global 0 is the first one of the module itself only when none is imported.
-    const importsGlobal = wasm.Module.imports(module).some((item) => item.kind === "global");
-    return patched !== undefined && importsGlobal ? new wasm.Module(binary) : module;
+    // SECURITY: valid before it is changed: a module could otherwise name the counter that it does not have yet.
+    if (!wasm.validate(binary)) return new wasm.Module(binary); // which throws, and says why
+    const sections = exportStackPointer(readSections(binary));
+    return new wasm.Module(writeSections(isMetered ? meter(sections) : sections));
   } catch (error) {
+    if (error instanceof PolicyError) throw error;
     throw new PolicyError("policy_abi", "not a WebAssembly module: build the policy with `svidgate build`", {
+      cause: error,
+    });
+  }
+}
+
+function meter(sections: readonly Section[]): readonly Section[] {
+  try {
+    return addMeter(sections);
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    const hint = "build it with `svidgate build`, or turn the budget off if you trust it";
+    throw new PolicyError("policy_abi", `the module's work cannot be bounded: it has ${what}; ${hint}`, {
       cause: error,
     });
   }
@@ -87,50 +121,29 @@ function checkInterface(module: WasmModule): void {
   for (const name of EXPORTS) if (!functions.has(name)) throw refuse(`it does not export \`${name}\``);
 }
 
-/** The bytes with global 0 exported; undefined when there is no such global, or no place to name it. */
-function exportStackPointer(binary: Uint8Array): Uint8Array | undefined {
-  if (!MAGIC_AND_VERSION.every((byte, index) => binary[index] === byte)) return undefined;
-  for (let at = MAGIC_AND_VERSION.length; at < binary.length; ) {
-    const section = binary[at];
-    const [size, start] = readLeb(binary, at + 1);
-    const end = start + size;
-    if (section === GLOBAL_SECTION) {
-      const [, first] = readLeb(binary, start);
-      if (binary[first] !== I32 || binary[first + 1] !== MUTABLE) return undefined;
-    }
-    if (section === EXPORT_SECTION) return appendExport(binary, at, start, end);
-    at = end;
-  }
-  return undefined;
-}
-
-function appendExport(binary: Uint8Array, at: number, start: number, end: number): Uint8Array | undefined {
+/**
+ * The sections with global 0 exported; as they were when that is not an i32, the module's one variable, or when there is
+ * a global of another module before it.
+ */
+function exportStackPointer(sections: readonly Section[]): readonly Section[] {
+  const exports = contentOf(sections, SECTION.export);
   const name = Buffer.from(STACK_POINTER_EXPORT);
-  if (Buffer.from(binary.buffer, binary.byteOffset + start, end - start).includes(name)) return undefined;
-  const [count, entries] = readLeb(binary, start);
-  const body = Buffer.concat([
-    Buffer.from(leb(count + 1)),
-    binary.subarray(entries, end),
-    Buffer.from([name.length]),
-    name,
-    Buffer.from([GLOBAL, 0x00]),
-  ]);
-  const header = Buffer.from([EXPORT_SECTION, ...leb(body.length)]);
-  return Buffer.concat([binary.subarray(0, at), header, body, binary.subarray(end)]);
+  if (!hasOnlyStackPointer(sections) || Buffer.from(exports).includes(name)) return sections;
+  const entry = [...toLeb(name.length), ...name, GLOBAL, 0x00];
+  return withContent(sections, SECTION.export, appendEntry(exports, entry));
 }
 
-/** Unsigned LEB128: the value and the offset behind it. */
-function readLeb(bytes: Uint8Array, offset: number): [value: number, next: number] {
-  let value = 0;
-  for (let index = 0; index < 5; index++) {
-    const byte = bytes[offset + index];
-    if (byte === undefined) break;
-    value += (byte & 0x7f) * 128 ** index;
-    if (byte < 0x80) return [value, offset + index + 1];
+/** SECURITY: whatever else the module could change, a throw would leave half changed. */
+function hasOnlyStackPointer(sections: readonly Section[]): boolean {
+  const reader = reading(contentOf(sections, SECTION.global));
+  try {
+    for (let index = 0, count = reader.u32(); index < count; index++) {
+      const [type, mutable] = [reader.byte(), reader.byte()];
+      if ((mutable === MUTABLE) !== (index === 0) || (index === 0 && type !== I32)) return false;
+      skipExpression(reader);
+    }
+    return reader.at > 1 && countImports(sections).globals === 0;
+  } catch {
+    return false; // globals of kinds that OPA's compiler does not write
   }
-  throw new Error(`not a number: at byte ${offset}`);
-}
-
-function leb(value: number): number[] {
-  return value < 128 ? [value] : [(value % 128) | 0x80, ...leb(Math.floor(value / 128))];
 }

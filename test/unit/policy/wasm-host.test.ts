@@ -4,6 +4,7 @@ import type { BoundBuiltin } from "../../../src/policy/builtin-bridge.ts";
 import { BuiltinError } from "../../../src/policy/builtins/builtin.ts";
 import { readTables } from "../../../src/policy/native-engine.ts";
 import type { PolicyErrorCode } from "../../../src/policy/policy-error.ts";
+import { MAX_STEPS } from "../../../src/policy/wasm-counter.ts";
 import { WasmHost } from "../../../src/policy/wasm-host.ts";
 import { compileModule } from "../../../src/policy/wasm-module.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
@@ -42,7 +43,7 @@ function createHost(): { readonly host: WasmHost; readonly evaluate: (rule: stri
   };
   for (const [name, id] of tables.builtins) builtins.set(id, { name, run });
   host.loadData(DATA);
-  return { host, evaluate: (rule, input) => host.evaluate(input, tables.entrypoints.indexOf(`p/${rule}`)) };
+  return { host, evaluate: (rule, input) => host.evaluate(input, tables.entrypoints.indexOf(`p/${rule}`), MAX_STEPS) };
 }
 
 const nines = "9".repeat(20_000);
