@@ -14,6 +14,8 @@ const UNKNOWN_CALL = 8;
 const MAX_PAID_BY_CALLER = 1_024;
 /** Most that a caller pays: few ways through a function are its longest one. What runs is at most 8 times what is paid. */
 const MAX_CALL = 128;
+/** Stands for a function of the table, which may be any. */
+const INDIRECT = -1;
 /** `memory.grow` asks the host's allocator. */
 const GROW = 64;
 
@@ -26,7 +28,7 @@ export interface Segment {
   /** Whether a loop is around it. */
   readonly inLoop: boolean;
   instructions: number;
-  /** Indices of the functions that it calls directly, one for each call. */
+  /** Indices of the functions that it calls, one for each call. */
   readonly calls: number[];
 }
 
@@ -83,7 +85,7 @@ class SegmentTree {
   add(opcode: number, end: number, callee: number): void {
     this.#current.instructions++;
     if (opcode === OPCODE.call) this.#current.calls.push(callee);
-    else if (opcode === OPCODE.callIndirect) this.#current.instructions += MAX_CALL;
+    else if (opcode === OPCODE.callIndirect) this.#current.calls.push(INDIRECT);
     else if (opcode === OPCODE.memoryGrow) this.#current.instructions += GROW;
     else if (opcode === OPCODE.block) this.#open.push(this.#current);
     else if (opcode === OPCODE.brIf) this.#current = this.#begin(end, undefined, this.#current);
@@ -129,18 +131,22 @@ export type CallCosts = (index: number) => number | undefined;
 
 /**
  * Finds the functions that their callers pay for. The others charge where they are entered: long ones, and those that
- * may call themselves outside of loops (a turn of a loop is paid for anyhow). `imported` functions come first in the
+ * may call themselves outside of loops, or through the table (a turn of a loop is paid for anyhow). `imported` functions come first in the
  * index and cost nothing here: the host charges for what they do.
  */
 export function findCallCosts(functions: readonly MeasuredFunction[], imported: number): CallCosts {
   const known = new Map<number, number | undefined>();
+  const open = new Set<number>();
+  const recursive = new Set<number>();
   const costOf = (index: number): number | undefined => {
-    if (index < imported) return 0;
-    if (known.has(index)) return known.get(index);
-    known.set(index, undefined); // INVARIANT: whoever meets itself here is recursive, and charges for itself
+    if (index < imported) return index === INDIRECT ? undefined : 0;
+    if (open.has(index)) recursive.add(index); // INVARIANT: of those in a circle, one at least charges for itself
+    if (open.has(index) || known.has(index)) return known.get(index);
+    open.add(index);
     const cost = straightCost(functions[index - imported]?.segments ?? []);
-    known.set(index, cost);
-    return cost;
+    open.delete(index);
+    known.set(index, recursive.has(index) ? undefined : cost);
+    return known.get(index);
   };
   const straightCost = (segments: readonly Segment[]): number | undefined => {
     let total = 0;
@@ -148,13 +154,14 @@ export function findCallCosts(functions: readonly MeasuredFunction[], imported: 
       if (inLoop) continue;
       total += instructions;
       for (const callee of calls) {
-        if (total > MAX_PAID_BY_CALLER) return undefined; // which bounds the depth of this search, too
+        if (callee === INDIRECT || total > MAX_PAID_BY_CALLER) return undefined;
         total += costOf(callee) ?? 0;
       }
     }
     return total > MAX_PAID_BY_CALLER ? undefined : total;
   };
   return (index) => {
+    if (index === INDIRECT) return MAX_CALL;
     const cost = costOf(index);
     return cost === undefined ? undefined : Math.min(cost, MAX_CALL);
   };

@@ -7,8 +7,8 @@ import type { WasmGlobal } from "./wasm-api.ts";
 /** More than any evaluation may take: for work of the host's own, and without a budget. */
 export const MAX_STEPS = 2 ** 31 - 1;
 
-/** Steps for parsing JSON text in the module: a base, and some for each UTF-16 unit; plain input takes 10 to 20 a unit. */
-const PARSE = { base: 1_000_000, unit: 200 } as const;
+/** Steps for parsing JSON text in the module: a base, and some for each UTF-16 unit; input of any shape takes 15 to 55 a unit. */
+const PARSE = { base: 1_000_000, unit: 100 } as const;
 
 /** The counter of one instance. */
 export class StepCounter {
