@@ -60,6 +60,7 @@ export const bench: Command = {
       entrypoint: settings.entrypoint,
       engine: settings.engine,
       strictBuiltinErrors: settings.strictBuiltinErrors,
+      budgetSteps: settings.budgetSteps,
       maxMemoryBytes: settings.maxMemoryBytes,
       clock: systemClock,
       input: input.json,

@@ -4,7 +4,7 @@
 
 import { findBuiltin } from "../builtins/index.ts";
 import type { EvaluationPhase } from "../engine.ts";
-import { loadPolicy, type TrustingPolicy } from "../evaluator.ts";
+import { DEFAULT_BUDGET_STEPS, loadPolicy, type TrustingPolicy } from "../evaluator.ts";
 import { type LoadOptions, loadProgram, toPolicyOptions } from "../load.ts";
 import { PolicyError } from "../policy-error.ts";
 import { toJson } from "../value.ts";
@@ -154,6 +154,9 @@ function measure(
     us: times.distribution(),
     // With its garbage collections, and without the moments in which the machine was somebody else's.
     perSecond: 1e6 / turns.median(),
+    ...(options.budgetSteps !== "off" && {
+      steps: { taken: timed.lastSteps, budget: options.budgetSteps ?? DEFAULT_BUDGET_STEPS },
+    }),
     ...(phases.evaluations > 0 && { phases: phases.times() }),
     memoryBytes: timed.memoryBytes,
     evaluationBytes: timed.memoryBytes - bytesBefore,

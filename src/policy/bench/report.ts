@@ -24,6 +24,8 @@ export interface BenchReport {
   readonly phases?: PhaseTimes;
   readonly inputBytes: number;
   readonly dataBytes: number;
+  /** What one evaluation takes of the budget, and the budget; parsing the input is not counted. Absent when it is off. */
+  readonly steps?: { readonly taken: number; readonly budget: number };
   /** Of the module with its data and one evaluation, and of the evaluation alone. */
   readonly memoryBytes: number;
   readonly evaluationBytes: number;
@@ -53,6 +55,8 @@ export function toBenchJson(report: BenchReport): string {
         read_result: phases.readUs,
       },
       builtins: phases?.builtins.map(({ name, calls, us: each }) => ({ name, calls, us: each })),
+      steps: report.steps?.taken,
+      budget_steps: report.steps?.budget,
       input_bytes: report.inputBytes,
       data_bytes: report.dataBytes,
       memory_bytes: report.memoryBytes,
@@ -81,6 +85,7 @@ export function toBenchText(report: BenchReport): string {
     row("evaluations", `${report.evaluations}, ${Math.round(report.perSecond)}/s on one core`),
     row("one evaluation", `p50 ${micros(us.p50)}, p90 ${micros(us.p90)}, p99 ${micros(us.p99)}, max ${micros(us.max)}`),
     ...(phases === undefined ? [] : phaseLines(phases)),
+    row("budget", report.steps === undefined ? "off" : budget(report.steps)),
     row("input", size(report.inputBytes)),
     row("data", size(report.dataBytes)),
     row("memory", `${size(report.memoryBytes)}, of which an evaluation takes ${size(report.evaluationBytes)}`),
@@ -100,6 +105,9 @@ function phaseLines(phases: PhaseTimes): readonly string[] {
     row("  read result", micros(phases.readUs)),
   ];
 }
+
+const budget = ({ taken, budget: whole }: NonNullable<BenchReport["steps"]>): string =>
+  `${taken} of ${whole} steps (${((100 * taken) / whole).toPrecision(2)}%)`;
 
 const WIDTH = 22;
 const row = (name: string, value: string): string => `${`${name}:`.padEnd(WIDTH)} ${value}`;
