@@ -173,6 +173,7 @@ describe("the documents", () => {
       "check",
       "test",
       "eval",
+      "bench",
       "identity",
       "migrate",
       "compare",
