@@ -30,9 +30,9 @@ export class StepCounter {
   /** Takes steps for work that the host does. Throws PolicyError `policy_budget` when too few are left. */
   spend(steps: number): void {
     if (this.#global === undefined) return;
-    const left = Math.max(-MAX_STEPS, this.#global.value - Math.ceil(steps));
-    this.#global.value = left;
-    if (left < 0) throw exhausted();
+    const left = this.#global.value - Math.ceil(steps);
+    this.#global.value = Math.max(-1, left); // INVARIANT: charges that follow do not take an i32 round
+    if (!(left >= 0)) throw exhausted();
   }
 
   /**
