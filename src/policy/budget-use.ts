@@ -1,5 +1,7 @@
-// The budget of one evaluation, for both engines: how much it gets, and what is told of it.
+// The budget of one evaluation, for both engines: how much it gets, and what is told of it. Evaluations of one decision, which
+// runs again after each answer from outside, share one budget.
 
+import { type DecisionMemory, Unanswered } from "./builtins/builtin.ts";
 import type { EngineOptions } from "./engine.ts";
 import { PolicyError } from "./policy-error.ts";
 import { MAX_STEPS } from "./wasm-counter.ts";
@@ -14,10 +16,12 @@ export class BudgetUse {
   readonly #options: BudgetOptions;
   readonly #startMs: number;
 
-  constructor(options: BudgetOptions) {
+  /** `memory` is that of a decision which goes on. */
+  constructor(options: BudgetOptions, memory?: DecisionMemory) {
     const { budgetSteps, pressure, clock } = options;
     this.#options = options;
-    this.steps = budgetSteps === "off" ? MAX_STEPS : (pressure?.limit(budgetSteps) ?? budgetSteps);
+    const all = budgetSteps === "off" ? MAX_STEPS : (pressure?.limit(budgetSteps) ?? budgetSteps);
+    this.steps = Math.max(1, all - (memory?.steps ?? 0));
     this.#startMs = pressure === undefined ? 0 : clock.monotonicMs();
   }
 
@@ -26,8 +30,9 @@ export class BudgetUse {
     if (this.#options.budgetSteps !== "off") this.#options.onSteps?.(steps);
   }
 
-  /** The evaluation failed. */
-  noteError(error: unknown): void {
+  /** The evaluation failed after these steps. */
+  noteError(error: unknown, steps: number): void {
+    if (error instanceof Unanswered) error.memory.steps += steps;
     const { pressure, clock } = this.#options;
     if (pressure === undefined || !(error instanceof PolicyError) || error.code !== "policy_budget") return;
     pressure.noteExhausted(clock.monotonicMs() - this.#startMs);

@@ -80,7 +80,7 @@ export class BuiltinBridge {
 /** A fresh memory; its time stands still. */
 export function createDecisionMemory(clock: Clock): DecisionMemory {
   const nowUnixNs = BigInt(Math.trunc(clock.unixMs())) * 1_000_000n;
-  return { nowUnixNs, memo: new Map(), answers: new Map(), effects: 0 };
+  return { nowUnixNs, memo: new Map(), answers: new Map(), effects: 0, steps: 0 };
 }
 
 /** The context of one evaluation. */

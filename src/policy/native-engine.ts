@@ -104,11 +104,11 @@ class NativeEngine implements Engine {
     if (id === undefined) throw new PolicyError("policy_entrypoint_missing", `no entrypoint \`${entrypoint}\``);
     if (!this.#host.isUsable) this.#replaceHost();
     const host = this.#host;
-    const budget = new BudgetUse(this.#options);
+    const budget = new BudgetUse(this.#options, memory);
     try {
       return host.evaluate(input, id, budget.steps, memory);
     } catch (error) {
-      budget.noteError(error);
+      budget.noteError(error, host.lastSteps);
       throw error;
     } finally {
       this.#lastSteps = host.lastSteps;

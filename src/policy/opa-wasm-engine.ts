@@ -113,7 +113,7 @@ class OpaWasmEngine implements Engine {
   #evaluateWithin(policy: PackagePolicy, input: string | undefined, id: number): unknown {
     const steps = counterOf(policy);
     this.#steps = steps;
-    const budget = new BudgetUse(this.#options);
+    const budget = new BudgetUse(this.#options, this.#memory);
     // The package parses and evaluates in one call, so what parsing does not take is left for the evaluation.
     const total = Math.min(MAX_STEPS, budget.steps + toParseSteps(input?.length ?? 0));
     steps.left = total;
@@ -121,7 +121,7 @@ class OpaWasmEngine implements Engine {
       return policy.evaluate(input === undefined ? undefined : toBytes(input), id);
     } catch (thrown) {
       const error = steps.isExhausted(thrown) ? exhausted() : thrown;
-      budget.noteError(error);
+      budget.noteError(error, total - steps.left);
       throw error instanceof Unanswered ? error : toFailure(error); // and the next evaluation loads another instance
     } finally {
       this.#lastSteps = Math.min(total, total - steps.left);

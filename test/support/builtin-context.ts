@@ -5,4 +5,4 @@ import type { Answer, BuiltinContext } from "../../src/policy/builtins/builtin.t
 
 /** The context of an evaluation at this instant, nanoseconds since 1970. */
 export const builtinContextAt = (nowUnixNs: bigint, answers: Map<string, Answer> = new Map()): BuiltinContext =>
-  createBuiltinContext({ nowUnixNs, memo: new Map(), answers, effects: 0 }, () => undefined);
+  createBuiltinContext({ nowUnixNs, memo: new Map(), answers, effects: 0, steps: 0 }, () => undefined);

@@ -51,6 +51,8 @@ export interface DecisionMemory {
   readonly answers: Map<string, Answer>;
   /** How many effects have been run. */
   effects: number;
+  /** Steps that its evaluations have taken: they share one budget. */
+  steps: number;
 }
 
 /** Thrown through the module by {@link BuiltinContext.ask}; never seen outside of `policy/`. */
@@ -75,6 +77,13 @@ export type BuiltinFamily = Readonly<Record<string, Builtin>>;
 /** OPA's "builtin error": wrong operand, malformed text, or one of the bounds of docs/builtins.md. Becomes undefined. */
 export class BuiltinError extends Error {
   override readonly name = "BuiltinError";
+  /** The builtin that failed, where it is not the one that threw. */
+  readonly builtin: string | undefined;
+
+  constructor(message: string, builtin?: string) {
+    super(message);
+    this.builtin = builtin;
+  }
 }
 
 /**

@@ -17,7 +17,8 @@ const STEPS_PER_CHARACTER = 8_000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff\ud800-\udfff]/u;
 
-function unmarshal(text: string, context: BuiltinContext): Value {
+/** The value of a text, as OPA reads it. Throws BuiltinError, also for more than 65,536 characters. */
+export function unmarshal(text: string, context: Pick<BuiltinContext, "spend">): Value {
   if (text.length > MAX_TEXT_CHARS) throw new BuiltinError(`yaml: text of more than ${MAX_TEXT_CHARS} characters`);
   if (CONTROL.test(text)) throw new BuiltinError("yaml: control characters are not allowed");
   context.spend(text.length * STEPS_PER_CHARACTER);

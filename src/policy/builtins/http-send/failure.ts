@@ -1,0 +1,59 @@
+// What goes wrong with a request of `http.send`, and how OPA words it.
+// SPEC: with `raise_error: false` OPA tells two codes apart: failures of the network, which are Go's `*url.Error`, and all others.
+
+/** How a request ended: the closed label set of `svidgate_http_send_requests_total`. */
+export const HTTP_SEND_OUTCOMES = [
+  "answered",
+  "cached",
+  "revalidated",
+  "invalid",
+  "refused",
+  "timeout",
+  "unreachable",
+  "too_large",
+  "abandoned",
+] as const;
+
+/** One of {@link HTTP_SEND_OUTCOMES}. */
+export type HttpSendOutcome = (typeof HTTP_SEND_OUTCOMES)[number];
+
+/** A request without an answer. */
+export class HttpFailure extends Error {
+  override readonly name = "HttpFailure";
+  readonly outcome: HttpSendOutcome;
+  /** Whether Go's client would say so, and not OPA. */
+  readonly isNetwork: boolean;
+  /** What OPA says under `raise_error: false`; the message is what it raises. */
+  readonly told: string;
+
+  constructor(
+    outcome: HttpSendOutcome,
+    message: string,
+    { isNetwork = false, told = message }: { readonly isNetwork?: boolean; readonly told?: string } = {},
+  ) {
+    super(message);
+    this.outcome = outcome;
+    this.isNetwork = isNetwork;
+    this.told = told;
+  }
+}
+
+/** A request that cannot be made as it is written. */
+export const invalid = (message: string): HttpFailure =>
+  new HttpFailure("invalid", message, { told: `eval_builtin_error: http.send: ${message}` });
+
+/** A request object with the wrong members. */
+export const invalidOperand = (message: string): HttpFailure =>
+  new HttpFailure("invalid", `operand 1 ${message}`, { told: `eval_type_error: http.send: operand 1 ${message}` });
+
+/** A request that configuration does not allow. */
+export const refused = (message: string): HttpFailure =>
+  new HttpFailure("refused", message, { told: `eval_builtin_error: http.send: ${message}` });
+
+/** A failure of Go's client: `Get "http://…": why`. */
+export function unreachable(method: string, url: string, why: string): HttpFailure {
+  return new HttpFailure("unreachable", `${operation(method)} ${JSON.stringify(url)}: ${why}`, { isNetwork: true });
+}
+
+/** As Go names a method in an error: `Get`. */
+export const operation = (method: string): string => method.slice(0, 1) + method.slice(1).toLowerCase();
