@@ -55,10 +55,11 @@ export const OUTCOMES = {
     meaning: "the input document is larger or deeper than the configured limit",
   },
   policy_memory: { outcome: "error", grpc: 2, http: 503, meaning: "the evaluation needed more memory than allowed" },
+  // SECURITY: callers can bring it about, so it must not become an allow where errors do (failure_mode_allow).
   policy_budget: {
-    outcome: "error",
-    grpc: 2,
-    http: 503,
+    outcome: "deny",
+    grpc: 7,
+    http: 403,
     meaning: "the evaluation took more steps than its budget allows",
   },
   policy_trap: { outcome: "error", grpc: 2, http: 503, meaning: "the policy's WASM module stopped abnormally" },

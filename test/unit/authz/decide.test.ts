@@ -93,6 +93,7 @@ const failures: readonly (readonly [PolicyErrorCode, string])[] = [
   ["policy_builtin_error", "policy_builtin_error"],
   ["policy_input_too_large", "policy_input_too_large"],
   ["policy_memory", "policy_memory"],
+  ["policy_budget", "policy_budget"],
   ["policy_trap", "policy_trap"],
   ["policy_result", "policy_result_type"],
   ["policy_input_invalid", "internal"],
