@@ -10,7 +10,7 @@ import {
   Unanswered,
 } from "./builtins/builtin.ts";
 import { PolicyError } from "./policy-error.ts";
-import { parseValue, printValue, type Value } from "./value.ts";
+import type { Value } from "./value.ts";
 import type { WasmInstance } from "./wasm-instance.ts";
 
 /** A builtin that the module calls, by the id of its table. */
@@ -52,11 +52,10 @@ export class BuiltinBridge {
   call(instance: WasmInstance, id: number, addresses: readonly number[]): number {
     const builtin = this.#builtins.get(id);
     if (builtin === undefined) throw new PolicyError("policy_trap", `trap: no builtin has the id ${id}`);
-    const args = addresses.map((address) => parseValue(instance.dump(address)));
+    const args = addresses.map((address) => instance.values.read(address, this.#spend));
     const result = this.#run(builtin, args);
     if (result === undefined) return 0;
-    const { address, length } = instance.write(printValue(result));
-    const value = instance.exports.opa_value_parse(address, length);
+    const value = instance.values.write(result);
     if (value === 0) throw new PolicyError("policy_trap", `trap: \`${builtin.name}\` returned no Rego value`);
     return value;
   }

@@ -34,7 +34,7 @@ export function decodeUtf8(bytes: Buffer): string {
 const REPLACEMENT = Buffer.from("\ufffd");
 
 /** The number of bytes of the character at `at`, or 0 when there is none (RFC 3629 §4). */
-function characterLength(bytes: Buffer, at: number): number {
+export function characterLength(bytes: Buffer, at: number): number {
   const first = bytes[at] as number;
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;

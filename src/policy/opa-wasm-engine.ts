@@ -64,6 +64,12 @@ export function loadOpaWasmEngine(wasm: Uint8Array | object, options: EngineOpti
   return new OpaWasmEngine(module, readTables(probe), options);
 }
 
+/**
+ * SECURITY: a key of raw bytes does not survive the package's JSON: each bad byte turns into U+FFFD, and keys that differ
+ * would become one. So a text with U+FFFD is refused here rather than used.
+ */
+const TAKES_KEYS = /^(?:crypto\.hmac\.|io\.jwt\.(?:verify_hs|decode_verify|encode_sign)|providers\.aws\.)/;
+
 class OpaWasmEngine implements Engine {
   readonly entrypoints: readonly string[];
   readonly #create: () => PackagePolicy;
@@ -166,6 +172,9 @@ class OpaWasmEngine implements Engine {
       this.#steps.spend(steps),
     );
     try {
+      if (TAKES_KEYS.test(name) && JSON.stringify(args).includes("\ufffd")) {
+        throw new BuiltinError("U+FFFD in an operand: this engine cannot tell it from bytes that are no UTF-8");
+      }
       const result = run(
         args.map((arg) => parseValue(JSON.stringify(arg))),
         this.#context,

@@ -7,7 +7,7 @@ import { type BoundBuiltin, type BridgeOptions, BuiltinBridge } from "./builtin-
 import { type DecisionMemory, Unanswered } from "./builtins/builtin.ts";
 import type { EvaluationPhase } from "./engine.ts";
 import { PolicyError, toPolicyError } from "./policy-error.ts";
-import { parseValue, RegoSet, toJson, type Value, ValueSyntaxError } from "./value.ts";
+import { parseDump, parseValue, RegoSet, toJson, type Value, ValueSyntaxError } from "./value.ts";
 import type { WasmModule } from "./wasm-api.ts";
 import { exhausted, MAX_STEPS, type StepCounter, toParseSteps } from "./wasm-counter.ts";
 import { PAGE_BYTES, type PolicyExports, WasmInstance } from "./wasm-instance.ts";
@@ -251,7 +251,7 @@ function findHeapStart(exports: PolicyExports): number {
 function toResultSet(dump: string): string {
   try {
     // A query that binds several values has several results, and they form a set.
-    const results = parseValue(dump);
+    const results = parseDump(dump);
     if (results instanceof RegoSet) return `[${results.values.map(toJson).join(",")}]`;
   } catch (error) {
     throw new PolicyError("policy_result", `result: ${error instanceof Error ? error.message : ""}`, { cause: error });

@@ -2,6 +2,8 @@
 // (openpolicyagent.org/docs/wasm): addresses are 32-bit, texts that the module returns end with a NUL byte.
 
 import { PolicyError, toAbortError } from "./policy-error.ts";
+import { fromBytes, toWellFormed } from "./value.ts";
+import { ValueMemory } from "./value-memory.ts";
 import { type WasmGlobal, type WasmMemory, type WasmModule, wasm } from "./wasm-api.ts";
 import { StepCounter } from "./wasm-counter.ts";
 import { STEPS_LEFT_EXPORT } from "./wasm-meter.ts";
@@ -56,13 +58,15 @@ export class WasmInstance {
   readonly exports: PolicyExports;
   /** The linear memory; it never grows, so this never changes. */
   readonly bytes: Buffer;
+  /** Builtins' operands and results. */
+  readonly values: ValueMemory = new ValueMemory(this);
   readonly steps: StepCounter;
   readonly #stackPointer: WasmGlobal | undefined;
   readonly #stackAtRest: number;
 
   /** Links `module` with a memory of `maxPages`. Throws PolicyError `policy_memory` or `policy_abi`. */
   constructor(module: WasmModule, callbacks: InstanceCallbacks, maxPages: number) {
-    const [exports, memory] = link(module, maxPages, (address) => this.read(address), callbacks);
+    const [exports, memory] = link(module, maxPages, (address) => toWellFormed(this.read(address)), callbacks);
     this.exports = exports;
     this.bytes = Buffer.from(memory.buffer);
     this.steps = new StepCounter(this.exports[STEPS_LEFT_EXPORT]);
@@ -86,15 +90,17 @@ export class WasmInstance {
     return { address, length: this.bytes.write(text, address, room) };
   }
 
-  /** The text at `address`, up to its NUL byte. */
+  /** The text at `address`, up to its NUL byte; bytes that are no UTF-8 are lone surrogates (value/bytes.ts). */
   read(address: number): string {
     const start = address >>> 0;
     const end = this.bytes.indexOf(0, start);
     if (end < 0) throw new PolicyError("policy_trap", "trap: the module returned an unfinished text");
-    return this.bytes.toString("utf8", start, end);
+    const text = this.bytes.toString("utf8", start, end);
+    // PERF: only a text with U+FFFD may have been bytes that are no UTF-8, and the search for it costs nearly nothing.
+    return text.includes("\ufffd") ? fromBytes(this.bytes.subarray(start, end)) : text;
   }
 
-  /** The value at `address` as Rego value text. */
+  /** The value at `address` as Rego value text, for `parseDump`. */
   dump(address: number): string {
     const text = this.read(this.exports.opa_value_dump(address));
     this.steps.spend(text.length * DUMP_STEPS);

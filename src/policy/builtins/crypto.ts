@@ -1,42 +1,35 @@
-// `crypto.{md5,sha1,sha256}`, `crypto.hmac.*` and `hex.*` over the UTF-8 bytes of strings.
+// `crypto.{md5,sha1,sha256}`, `crypto.hmac.*` and `hex.*` over the bytes of strings, which need not be UTF-8.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { decodeUtf8 } from "../byte-text.ts";
+import { fromBytes, toBytes } from "../value.ts";
 import { type Builtin, BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { stringOperand } from "./operands.ts";
 
 const digest =
   (algorithm: string): Builtin =>
   (args) =>
-    createHash(algorithm).update(stringOperand(args, 0), "utf8").digest("hex");
-
-/**
- * A key for HMAC. SECURITY: a key of raw bytes does not survive the way here, each bad byte turns into U+FFFD, and keys
- * that differ would become one; so a text with U+FFFD is refused rather than used.
- */
-export function toHmacKey(text: string): Buffer {
-  if (text.includes("\ufffd")) throw new BuiltinError("key is not valid UTF-8");
-  return Buffer.from(text, "utf8");
-}
+    createHash(algorithm)
+      .update(toBytes(stringOperand(args, 0)))
+      .digest("hex");
 
 const hmac =
   (algorithm: string): Builtin =>
   (args) => {
     const message = stringOperand(args, 0);
-    return createHmac(algorithm, toHmacKey(stringOperand(args, 1)))
-      .update(message, "utf8")
+    return createHmac(algorithm, toBytes(stringOperand(args, 1)))
+      .update(toBytes(message))
       .digest("hex");
   };
 
 /** Whether two strings are equal, in time that depends on their lengths only. */
 function isEqualInConstantTime(a: string, b: string): boolean {
-  const [first, second] = [Buffer.from(a, "utf8"), Buffer.from(b, "utf8")];
+  const [first, second] = [toBytes(a), toBytes(b)];
   return first.length === second.length && timingSafeEqual(first, second);
 }
 
 function decodeHex(text: string): string {
   if (text.length % 2 !== 0 || !/^[0-9A-Fa-f]*$/.test(text)) throw new BuiltinError("not hexadecimal");
-  return decodeUtf8(Buffer.from(text, "hex"));
+  return fromBytes(Buffer.from(text, "hex"));
 }
 
 /** Hashes, HMACs and hexadecimal. */
@@ -49,6 +42,6 @@ export const cryptoBuiltins: BuiltinFamily = {
   "crypto.hmac.sha256": hmac("sha256"),
   "crypto.hmac.sha512": hmac("sha512"),
   "crypto.hmac.equal": (args) => isEqualInConstantTime(stringOperand(args, 0), stringOperand(args, 1)),
-  "hex.encode": (args) => Buffer.from(stringOperand(args, 0), "utf8").toString("hex"),
+  "hex.encode": (args) => toBytes(stringOperand(args, 0)).toString("hex"),
   "hex.decode": (args) => decodeHex(stringOperand(args, 0)),
 };

@@ -1,6 +1,7 @@
 // The directives of Go's fmt.Sprintf (fmt/print.go, doPrintf): flags, width, precision, `*`, argument indexes `[n]`, and
 // Go's own words for what is wrong (`%!d(string=a)`, `%!v(MISSING)`, `%!(EXTRA …)`). How one argument looks is go-verb.ts.
 
+import { joinBytes, toWellFormed } from "../value.ts";
 import { BuiltinError, MAX_RESULT_CHARS } from "./builtin.ts";
 import { type Flags, type FormatArg, formatArg, typeName } from "./go-verb.ts";
 
@@ -45,7 +46,7 @@ class Formatter {
       this.#directive();
     }
     if (!this.#reordered && this.#argument < this.#args.length) this.#extra();
-    return this.#out.join("");
+    return joinBytes(this.#out.join(""));
   }
 
   #write(text: string): void {
@@ -74,7 +75,7 @@ class Formatter {
     }
     const char = String.fromCodePoint(verb);
     this.#at += char.length;
-    this.#verb(char, flags);
+    this.#verb(toWellFormed(char), flags);
   }
 
   #verb(verb: string, flags: Flags): void {

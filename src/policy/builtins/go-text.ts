@@ -1,8 +1,7 @@
-// Go's strconv.Quote and IsPrint. Go's strings are bytes and ours are UTF-16, so a string that is no valid UTF-8 cannot
-// cross unharmed: see docs/builtins.md.
+// Go's strconv.Quote and IsPrint.
 
 import { quoteCharacter } from "../byte-text.ts";
-import { toWellFormed } from "../value.ts";
+import { isWellFormed } from "../value.ts";
 
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
@@ -18,12 +17,15 @@ function escapeCodePoint(codePoint: number): string {
 function escapeRune(char: string, quote: string, asciiOnly: boolean): string {
   if (char === quote) return `\\${quote}`;
   const codePoint = char.codePointAt(0) ?? 0xfffd;
+  // A byte that is no UTF-8 (value/bytes.ts).
+  if (codePoint >= 0xdc80 && codePoint <= 0xdcff) return `\\x${(codePoint & 0xff).toString(16)}`;
+  if (!isWellFormed(char)) return escapeRune("\ufffd", quote, asciiOnly);
   return asciiOnly && codePoint >= 0x80 ? escapeCodePoint(codePoint) : quoteCharacter(char);
 }
 
 /** Go's `strconv.Quote` (`"`) or `QuoteRune` (`'`), with `asciiOnly` the `…ToASCII` forms. */
 export function goQuote(text: string, quote: '"' | "'" = '"', asciiOnly = false): string {
   let quoted = quote as string;
-  for (const char of toWellFormed(text)) quoted += escapeRune(char, quote, asciiOnly);
+  for (const char of text) quoted += escapeRune(char, quote, asciiOnly);
   return quoted + quote;
 }

@@ -1,6 +1,7 @@
 // One argument under one verb, as Go's fmt prints it (fmt/print.go printArg, fmt/format.go, math/big Int.Format).
 // OPA hands fmt four kinds of argument only, so no other type of Go is here.
 
+import { isWellFormed, toBytes } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
 import { formatFloat } from "./go-float.ts";
 import { goQuote, isPrint } from "./go-text.ts";
@@ -49,7 +50,7 @@ const truncate = (text: string, precision: number | undefined): string =>
   precision === undefined || text.length <= precision ? text : [...text].slice(0, precision).join("");
 
 function formatHexBytes(text: string, upper: boolean, flags: Flags): string {
-  const bytes = Buffer.from(text, "utf8").subarray(0, flags.precision);
+  const bytes = toBytes(text).subarray(0, flags.precision);
   const mark = flags.sharp === true ? (upper ? "0X" : "0x") : "";
   const digits = bytes.toString("hex");
   const cased = upper ? digits.toUpperCase() : digits;
@@ -58,8 +59,9 @@ function formatHexBytes(text: string, upper: boolean, flags: Flags): string {
   return pad((cased.match(/../g) ?? []).map((pair) => mark + pair).join(" "), flags);
 }
 
-/** Go's `strconv.CanBackquote`: no backquote, no byte order mark, no control character but the tab. */
+/** Go's `strconv.CanBackquote`: UTF-8, no backquote, no byte order mark, no control character but the tab. */
 function canBackquote(text: string): boolean {
+  if (!isWellFormed(text)) return false;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if ((unit < 0x20 && unit !== 0x09) || unit === 0x60 || unit === 0x7f || unit === 0xfeff) return false;

@@ -1,10 +1,12 @@
 // The builtins that this host adds to those inside OPA's WASM runtime, by name. docs/builtins.md lists them with every
 // deviation. What is not here fails at compile time, since the compiler is told these names only.
 
+import { awsBuiltins } from "./aws.ts";
 import type { Builtin, BuiltinFamily } from "./builtin.ts";
 import { cryptoBuiltins } from "./crypto.ts";
 import { graphBuiltins } from "./graph.ts";
 import { jwtBuiltins } from "./jwt.ts";
+import { jwtSignBuiltins } from "./jwt-sign.ts";
 import { netBuiltins } from "./net.ts";
 import { numberBuiltins } from "./numbers.ts";
 import { objectBuiltins } from "./object.ts";
@@ -20,9 +22,11 @@ import { uuidBuiltins } from "./uuid.ts";
 export { type Builtin, type BuiltinContext, BuiltinError } from "./builtin.ts";
 
 const FAMILIES: readonly BuiltinFamily[] = [
+  awsBuiltins,
   cryptoBuiltins,
   graphBuiltins,
   jwtBuiltins,
+  jwtSignBuiltins,
   netBuiltins,
   numberBuiltins,
   objectBuiltins,

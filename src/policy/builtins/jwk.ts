@@ -6,10 +6,17 @@ import { RegoObject, type Value } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
 import { parseJson } from "./jwt-token.ts";
 import { isArray } from "./operands.ts";
+import { CERTIFICATE_STEPS, importSteps } from "./signature-cost.ts";
 import { toPublicKey, type VerificationKey } from "./verification-key.ts";
+
+/** Takes steps from the evaluation's budget; see BuiltinContext. */
+export type Spend = (steps: number) => void;
 
 /** Most keys in a set. */
 const MAX_KEYS = 1_000;
+
+/** Characters of base64 for 16,384 bits, with padding. */
+const MAX_RSA_CHARS = 2_732;
 
 /** The signature algorithms that OPA verifies. */
 const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set(
@@ -25,14 +32,15 @@ const OTHER_ALGORITHMS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-function textMember(jwk: RegoObject, name: string): string | undefined {
+/** The text under `name`; undefined when there is none. Throws BuiltinError for anything else. */
+export function textMember(jwk: RegoObject, name: string): string | undefined {
   const value = jwk.get(name);
   if (value !== undefined && typeof value !== "string") throw new BuiltinError(`JWK: \`${name}\` must be a string`);
   return value;
 }
 
 /** The bytes under `name`: base64 of either alphabet, with or without padding. */
-function bytesMember(jwk: RegoObject, name: string): Buffer {
+export function bytesMember(jwk: RegoObject, name: string): Buffer {
   const text = textMember(jwk, name) ?? "";
   const base64 = text.replace(/={0,2}$/, "");
   if (base64 === "" || base64.length % 4 === 1 || !/^[\w+/-]+$/.test(base64)) {
@@ -41,8 +49,8 @@ function bytesMember(jwk: RegoObject, name: string): Buffer {
   return Buffer.from(base64, "base64url");
 }
 
-/** Without zero bytes in front; `width` pads them again, for coordinates of a curve. */
-function integerMember(jwk: RegoObject, name: string, width = 0): string {
+/** The integer under `name` as base64url without zero bytes in front; `width` pads them again, for coordinates of a curve. */
+export function integerMember(jwk: RegoObject, name: string, width = 0): string {
   const bytes = bytesMember(jwk, name);
   const start = bytes.findIndex((byte) => byte !== 0);
   const trimmed = start < 0 ? Buffer.alloc(0) : bytes.subarray(start);
@@ -50,7 +58,8 @@ function integerMember(jwk: RegoObject, name: string, width = 0): string {
   return Buffer.concat([padding, trimmed]).toString("base64url");
 }
 
-const CURVE_BYTES: ReadonlyMap<string | undefined, number> = new Map([
+/** Bytes of a coordinate, by `crv`. */
+export const CURVE_BYTES: ReadonlyMap<string | undefined, number> = new Map([
   ["P-256", 32],
   ["P-384", 48],
   ["P-521", 66],
@@ -72,14 +81,18 @@ function checkExponent(exponent: string): void {
   if (bytes.length === 0 || tooLong || (bytes.at(-1) ?? 0) % 2 === 0) throw new BuiltinError("JWK: invalid exponent");
 }
 
-function keyOf(jwk: RegoObject): VerificationKey["key"] {
+function keyOf(jwk: RegoObject, spend: Spend): VerificationKey["key"] {
   const crv = textMember(jwk, "crv");
+  spend(importSteps(CURVE_BYTES.get(crv)));
   switch (textMember(jwk, "kty")) {
     case "oct":
       return { kind: "secret", bytes: bytesMember(jwk, "k") };
     case "RSA": {
       const [n, e] = [integerMember(jwk, "n"), integerMember(jwk, "e")];
       if (n === "") throw new BuiltinError("JWK: missing `n`");
+      // SECURITY: arithmetic with private members takes the square of this; OpenSSL uses none that is longer.
+      const longest = Math.max(...["n", "d", "p", "q"].map((name) => textMember(jwk, name)?.length ?? 0));
+      if (longest > MAX_RSA_CHARS) throw new BuiltinError("JWK: RSA key longer than 16384 bits");
       checkExponent(e);
       return importJwk({ kty: "RSA", n, e });
     }
@@ -112,35 +125,43 @@ function isCertificate(value: Value): boolean {
 }
 
 /** Members that say what a key is for do not decide anything here, but when malformed they make the key unreadable. */
-function checkDescription(jwk: RegoObject): void {
+function checkDescription(jwk: RegoObject, spend: Spend): void {
   textMember(jwk, "use");
   const operations = jwk.get("key_ops") ?? [];
   if (!isArray(operations) || !operations.every((operation) => KEY_OPERATIONS.has(operation))) {
     throw new BuiltinError("JWK: `key_ops` must be an array of operations");
   }
   const chain = jwk.get("x5c") ?? [];
+  if (isArray(chain)) spend(chain.length * CERTIFICATE_STEPS);
   if (!isArray(chain) || !chain.every(isCertificate)) throw new BuiltinError("JWK: `x5c` must hold certificates");
 }
 
 /** One key; undefined when its algorithm is not one for the signatures of tokens. */
-function parseJwk(value: Value): VerificationKey | undefined {
+function parseJwk(value: Value, spend: Spend): VerificationKey | undefined {
   if (!(value instanceof RegoObject)) throw new BuiltinError("JWK: must be an object");
   const alg = textMember(value, "alg");
   const kid = textMember(value, "kid") ?? "";
-  checkDescription(value);
-  const key = keyOf(value);
+  checkDescription(value, spend);
+  const key = keyOf(value, spend);
   const known = alg === undefined || SIGNATURE_ALGORITHMS.has(alg);
   if (!known && !OTHER_ALGORITHMS.has(alg)) throw new BuiltinError("JWK: unknown algorithm");
   return known ? { alg: alg ?? "", kid, key, isPrivate: value.get("d") !== undefined } : undefined;
 }
 
-/** The keys of a JWK or of a JWKS. Throws BuiltinError. */
-export function parseJwks(text: string): readonly VerificationKey[] {
+/** The keys of a JWK or of a JWKS, as they are written. Throws BuiltinError. */
+export function readJwks(text: string): readonly Value[] {
   const document = parseJson(text);
   if (!(document instanceof RegoObject)) throw new BuiltinError("JWK: must be an object");
   const keys = document.get("keys") ?? undefined;
   if (keys !== undefined && !isArray(keys)) throw new BuiltinError("JWKS: `keys` must be an array");
   if (document.get("keys") === null) throw new BuiltinError("JWKS: `keys` must be an array");
   if (keys !== undefined && keys.length > MAX_KEYS) throw new BuiltinError("JWKS: too many keys");
-  return (keys ?? [document]).map(parseJwk).filter((key) => key !== undefined);
+  return keys ?? [document];
 }
+
+/** Those keys of a JWK or of a JWKS that are for signatures of tokens. Throws BuiltinError. */
+export const parseJwks = (text: string, spend: Spend): readonly VerificationKey[] => parseKeys(readJwks(text), spend);
+
+/** {@link parseJwks} of keys that are read. */
+export const parseKeys = (jwks: readonly Value[], spend: Spend): readonly VerificationKey[] =>
+  jwks.map((jwk) => parseJwk(jwk, spend)).filter((key) => key !== undefined);

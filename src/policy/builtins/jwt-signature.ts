@@ -1,39 +1,47 @@
 // Verifies the signature of a token's parts with the keys in a text: PEM certificate, PEM public key, JWK or JWKS.
 // Signatures only: neither time nor audience is looked at here, so nothing here goes stale.
 
-import { constants, createHash, createHmac, timingSafeEqual, verify } from "node:crypto";
+import { constants, createHmac, timingSafeEqual, verify } from "node:crypto";
+import { toBytes } from "../value.ts";
 import { BuiltinError } from "./builtin.ts";
-import { parseJwks } from "./jwk.ts";
-import type { JoseHeader, TokenParts } from "./jwt-token.ts";
+import { parseJwks, type Spend } from "./jwk.ts";
+import type { TokenAlgorithm } from "./jwt-scheme.ts";
+import type { JoseHeader, Token } from "./jwt-token.ts";
 import { createLru } from "./lru.ts";
 import { MAX_KEY_TEXT_CHARS, parsePem } from "./pem.ts";
+import { CERTIFICATE_STEPS, MIN_RSA_BITS, verifyingSteps } from "./signature-cost.ts";
 import { keyOfPem, type VerificationKey } from "./verification-key.ts";
 
-/** How to verify; `hash` is what node:crypto calls it. */
-export interface SignatureScheme {
-  readonly family: "rsa-pkcs1" | "rsa-pss" | "ecdsa" | "ed25519" | "hmac";
-  readonly hash: "sha256" | "sha384" | "sha512";
+/** How to verify. */
+export interface SignatureScheme extends TokenAlgorithm {
   /** `lenient` as the `verify_*` builtins: any PSS salt, ECDSA halves of any length, no private keys. */
   readonly mode: "lenient" | "strict";
 }
 
-/** Go refuses to verify with RSA keys below this. */
-const MIN_RSA_BITS = 1_024;
-
 /** Key texts whose parsed keys are kept; a JWKS costs 60 µs per EC key to read. */
 const MAX_KEY_TEXTS = 64;
 const MAX_CACHED_TEXT_CHARS = 65_536;
-const keySets = createLru<readonly VerificationKey[]>(MAX_KEY_TEXTS);
+const keySets = createLru<KeySet>(MAX_KEY_TEXTS);
+
+/** The keys of a text. */
+export interface KeySet {
+  /** Never given to another set: what is remembered of one set is never told of another. */
+  readonly id: number;
+  readonly keys: readonly VerificationKey[];
+}
+
+let lastKeySet = 0;
 
 /** The keys in `text`; throws BuiltinError when there is none to be read. */
-export function loadKeys(text: string): readonly VerificationKey[] {
+export function loadKeys(text: string, spend: Spend): KeySet {
   const known = keySets.get(text);
   if (known !== undefined) return known;
   if (text.length > MAX_KEY_TEXT_CHARS) throw new BuiltinError("key text too long");
   const block = parsePem(text);
-  const keys = block === undefined ? parseJwks(text) : [keyOfPem(block)];
-  if (text.length <= MAX_CACHED_TEXT_CHARS) keySets.set(text, keys);
-  return keys;
+  if (block !== undefined) spend(CERTIFICATE_STEPS);
+  const set = { id: ++lastKeySet, keys: block === undefined ? parseJwks(text, spend) : [keyOfPem(block)] };
+  if (text.length <= MAX_CACHED_TEXT_CHARS) keySets.set(text, set);
+  return set;
 }
 
 /** Halves of any length as the fixed width that node:crypto wants; undefined when a number is too large for the curve. */
@@ -52,7 +60,7 @@ function toFixedWidth(signature: Buffer, curveBytes: number, mode: SignatureSche
 
 /** Whether HMAC of `signed` under `secret` is `signature`, compared in constant time. */
 export function verifyHmac(hash: string, secret: Buffer, signed: string, signature: Buffer): boolean {
-  const expected = createHmac(hash, secret).update(signed, "utf8").digest();
+  const expected = createHmac(hash, secret).update(toBytes(signed)).digest();
   return expected.length === signature.length && timingSafeEqual(expected, signature);
 }
 
@@ -61,10 +69,12 @@ function verifyWith(
   scheme: SignatureScheme,
   signed: string,
   signature: Buffer,
+  spend: Spend,
 ): boolean {
   if (isPrivate && scheme.mode === "lenient") return false;
+  spend(verifyingSteps(key));
   const { family, hash, mode } = scheme;
-  const data = Buffer.from(signed, "utf8");
+  const data = toBytes(signed);
   if (family === "hmac") {
     return key.kind === "secret" && mode === "strict" && verifyHmac(hash, key.bytes, signed, signature);
   }
@@ -89,39 +99,47 @@ function verifyWithAny(
   scheme: SignatureScheme,
   signed: string,
   signature: Buffer,
+  spend: Spend,
 ): boolean {
   const named = header.kid === "" ? undefined : keys.find((key) => key.kid === header.kid);
-  if (named !== undefined) return verifyWith(named, scheme, signed, signature);
-  return keys.some((key) => (key.alg === "" || key.alg === header.alg) && verifyWith(key, scheme, signed, signature));
+  if (named !== undefined) return verifyWith(named, scheme, signed, signature, spend);
+  return keys.some(
+    (key) => (key.alg === "" || key.alg === header.alg) && verifyWith(key, scheme, signed, signature, spend),
+  );
 }
 
-/** Outcomes that are kept: at most 1,024 digests and booleans. */
-const MAX_OUTCOMES = 1_024;
-const outcomes = createLru<boolean>(MAX_OUTCOMES);
+/** Tokens whose outcomes are kept, the longest one of them, and outcomes of one token: 16 MiB at most. */
+const MAX_TOKENS = 1_024;
+const MAX_CACHED_TOKEN_CHARS = 8_192;
+const MAX_OUTCOMES_OF_TOKEN = 32;
 
 /**
- * SECURITY: the name of an outcome is a digest of everything that it depends on, each part with its length: the whole
- * token, not the signature alone, and the whole key text, not a key id. Time is no part of it, nor of the outcome.
+ * SECURITY: by everything that an outcome depends on, and nothing shortened: the whole token, not the signature alone;
+ * the scheme; and the set of keys by a number that stands for one text's keys, not a key id. Time is no part of it.
  */
-function outcomeName(parts: readonly string[]): string {
-  const digest = createHash("sha256");
-  for (const part of parts) digest.update(`${Buffer.byteLength(part)}:`).update(part, "utf8");
-  return digest.digest("base64");
+const outcomes = createLru<Map<string, boolean>>(MAX_TOKENS);
+
+const outcomeName = ({ id }: KeySet, { family, hash, mode }: SignatureScheme): string =>
+  `${id} ${family} ${hash} ${mode}`;
+
+/** Whether one of the keys made the token's signature, when that is known from an earlier call. */
+export const recallOutcome = (set: KeySet, scheme: SignatureScheme, token: string): boolean | undefined =>
+  token.length > MAX_CACHED_TOKEN_CHARS ? undefined : outcomes.get(token)?.get(outcomeName(set, scheme));
+
+function rememberOutcome(set: KeySet, scheme: SignatureScheme, token: string, outcome: boolean): void {
+  if (token.length > MAX_CACHED_TOKEN_CHARS) return;
+  const known = outcomes.get(token) ?? new Map<string, boolean>();
+  if (known.size >= MAX_OUTCOMES_OF_TOKEN) known.clear();
+  outcomes.set(token, known.set(outcomeName(set, scheme), outcome));
 }
 
-/** Whether one of the keys in `keyText` made the token's signature. Throws BuiltinError when the text holds no keys. */
-export function verifySignature(
-  keyText: string,
-  parts: TokenParts,
-  header: JoseHeader,
-  signature: Buffer,
-  scheme: SignatureScheme,
-): boolean {
-  const { family, hash, mode } = scheme;
-  const name = outcomeName([family, hash, mode, keyText, parts.header, parts.payload, parts.signature]);
-  const known = outcomes.get(name);
+/** Whether one of the keys made the token's signature; remembered. Throws BuiltinError when the token is malformed. */
+export function verifySignature(set: KeySet, token: Token, scheme: SignatureScheme, spend: Spend): boolean {
+  // OPA's order: what is wrong with the signature is told before what is wrong with the header.
+  const { text, signature, jose } = token;
+  const known = recallOutcome(set, scheme, text);
   if (known !== undefined) return known;
-  const outcome = verifyWithAny(loadKeys(keyText), header, scheme, `${parts.header}.${parts.payload}`, signature);
-  outcomes.set(name, outcome);
+  const outcome = verifyWithAny(set.keys, jose, scheme, token.signed, signature, spend);
+  rememberOutcome(set, scheme, text, outcome);
   return outcome;
 }

@@ -1,34 +1,27 @@
-// `io.jwt.decode`, `io.jwt.verify_*` and `io.jwt.decode_verify` (v1/topdown/tokens.go). Signing is not here.
+// `io.jwt.decode`, `io.jwt.verify_*` and `io.jwt.decode_verify` (v1/topdown/tokens.go). Signing is in jwt-sign.ts.
 // All of node:crypto's calls are synchronous, as a builtin must be.
 
-import { decodeUtf8, trimEndOf } from "../byte-text.ts";
-import { RegoObject, type Value } from "../value.ts";
+import { trimEndOf } from "../byte-text.ts";
+import { fromBytes, RegoObject, toBytes, type Value } from "../value.ts";
 import { type Builtin, type BuiltinContext, BuiltinError, type BuiltinFamily } from "./builtin.ts";
-import { toHmacKey } from "./crypto.ts";
+import type { Spend } from "./jwk.ts";
 import { areClaimsMet, parseConstraints, type TokenConstraints } from "./jwt-constraints.ts";
-import { loadKeys, type SignatureScheme, verifyHmac, verifySignature } from "./jwt-signature.ts";
+import { tokenAlgorithm } from "./jwt-scheme.ts";
 import {
-  decodeBase64Url,
-  decodeHeader,
-  decodeObject,
-  type JoseHeader,
-  splitToken,
-  type TokenParts,
-  toJoseHeader,
-} from "./jwt-token.ts";
+  type KeySet,
+  loadKeys,
+  recallOutcome,
+  type SignatureScheme,
+  verifyHmac,
+  verifySignature,
+} from "./jwt-signature.ts";
+import { decodeBase64Url, readToken, type Token } from "./jwt-token.ts";
 import { objectOperand, stringOperand } from "./operands.ts";
 
-const HASHES = { "256": "sha256", "384": "sha384", "512": "sha512" } as const;
-
-const FAMILIES = { RS: "rsa-pkcs1", PS: "rsa-pss", ES: "ecdsa", HS: "hmac" } as const;
-
-/** The scheme behind an `alg` of RFC 7518 or 8037; undefined for any other, `none` among them. */
+/** The scheme behind an `alg`; undefined for any that is not verified, `none` among them. */
 function schemeOf(alg: string, mode: SignatureScheme["mode"]): SignatureScheme | undefined {
-  if (alg === "EdDSA" || alg === "Ed25519") return { family: "ed25519", hash: "sha512", mode };
-  const match = /^(RS|PS|ES|HS)(256|384|512)$/.exec(alg);
-  if (match === null) return undefined;
-  const [, family, size] = match as unknown as [string, keyof typeof FAMILIES, keyof typeof HASHES];
-  return { family: FAMILIES[family], hash: HASHES[size], mode };
+  const algorithm = tokenAlgorithm(alg === "Ed25519" ? "EdDSA" : alg);
+  return algorithm && { ...algorithm, mode };
 }
 
 /** Some encoders put the inner token in quotes, and OPA drops all that there are. */
@@ -36,25 +29,24 @@ const unquoted = (text: string): string => trimEndOf(text.replace(/^["']+/, ""),
 const QUOTES = `"'`;
 
 /** `[header, payload, signature in hexadecimal]`, unverified; a token within a token is opened. */
-function decode(token: string): Value {
-  const parts = splitToken(token);
-  const header = decodeHeader(parts);
-  const payload = decodeBase64Url(parts.payload);
-  const cty = header.get("cty");
+function decode(text: string): Value {
+  const token = readToken(text);
+  const cty = token.header.get("cty");
+  const payload = decodeBase64Url(token.parts.payload);
   if (cty !== undefined && typeof cty !== "string") throw new BuiltinError("cty: must be a string");
-  if (cty === "JWT") return decode(unquoted(decodeUtf8(payload)));
-  return [header, decodeObject(parts.payload), decodeBase64Url(parts.signature).toString("hex")];
+  if (cty === "JWT") return decode(unquoted(fromBytes(payload)));
+  return [token.header, token.payload, token.signature.toString("hex")];
 }
 
 function verifyAsymmetric(alg: string): Builtin {
   const scheme = schemeOf(alg, "lenient");
-  return (args) => {
-    const parts = splitToken(stringOperand(args, 0));
-    const keyText = stringOperand(args, 1);
-    loadKeys(keyText);
-    const signature = decodeBase64Url(parts.signature);
-    const header = toJoseHeader(decodeHeader(parts));
-    return scheme !== undefined && verifySignature(keyText, parts, header, signature, scheme);
+  return (args, { spend }) => {
+    const text = stringOperand(args, 0);
+    const token = readToken(text);
+    const set = loadKeys(stringOperand(args, 1), spend);
+    if (scheme === undefined) return false;
+    // PERF: whatever could be wrong with the token was looked at when the outcome was found.
+    return recallOutcome(set, scheme, text) ?? verifySignature(set, token, scheme, spend);
   };
 }
 
@@ -62,41 +54,38 @@ function verifyAsymmetric(alg: string): Builtin {
 const verifySymmetric =
   (hash: string): Builtin =>
   (args) => {
-    const token = stringOperand(args, 0);
-    const secret = toHmacKey(stringOperand(args, 1));
-    const parts = splitToken(token);
-    return verifyHmac(hash, secret, `${parts.header}.${parts.payload}`, decodeBase64Url(parts.signature));
+    const text = stringOperand(args, 0);
+    const secret = toBytes(stringOperand(args, 1));
+    const token = readToken(text);
+    return verifyHmac(hash, secret, token.signed, token.signature);
   };
 
-function isSigned(constraints: TokenConstraints, parts: TokenParts, header: JoseHeader): boolean {
-  const signature = decodeBase64Url(parts.signature);
-  const scheme = schemeOf(header.alg, "strict");
+function isSigned(constraints: TokenConstraints, token: Token, set: KeySet | undefined, spend: Spend): boolean {
+  const { jose, signature } = token;
+  const scheme = schemeOf(jose.alg, "strict");
   if (scheme === undefined) return false;
-  if (constraints.cert !== undefined) return verifySignature(constraints.cert, parts, header, signature, scheme);
+  if (set !== undefined) return verifySignature(set, token, scheme, spend);
   // SECURITY: a secret serves HMAC only, and a certificate never does (jwt-signature.ts): no algorithm confusion.
-  if (scheme.family !== "hmac") return false;
-  return verifyHmac(scheme.hash, toHmacKey(constraints.secret), `${parts.header}.${parts.payload}`, signature);
+  return scheme.family === "hmac" && verifyHmac(scheme.hash, toBytes(constraints.secret), token.signed, signature);
 }
 
 const unverified = (): Value => [false, RegoObject.of([]), RegoObject.of([])];
 
 /** Each level of nesting shrinks the token by a quarter, so the loop ends. */
-function decodeVerify(token: string, object: RegoObject, { nowUnixNs }: BuiltinContext): Value {
+function decodeVerify(text: string, object: RegoObject, { nowUnixNs, spend }: BuiltinContext): Value {
   const constraints = parseConstraints(object, nowUnixNs);
-  if (constraints.cert !== undefined) loadKeys(constraints.cert);
-  let current = token;
-  for (;;) {
-    const parts = splitToken(current);
-    const decodedHeader = decodeHeader(parts);
-    const header = toJoseHeader(decodedHeader);
-    if (!header.isValid) return unverified();
-    if (constraints.alg !== "" && constraints.alg !== header.alg) return unverified();
-    if (!isSigned(constraints, parts, header)) return unverified();
-    if (header.cty.toUpperCase() !== "JWT") {
-      const payload = decodeObject(parts.payload);
-      return areClaimsMet(payload, constraints) ? [true, decodedHeader, payload] : unverified();
+  const set = constraints.cert === undefined ? undefined : loadKeys(constraints.cert, spend);
+  for (let current = text; ; ) {
+    const token = readToken(current);
+    const { jose } = token;
+    if (!jose.isValid) return unverified();
+    if (constraints.alg !== "" && constraints.alg !== jose.alg) return unverified();
+    if (!isSigned(constraints, token, set, spend)) return unverified();
+    if (jose.cty.toUpperCase() !== "JWT") {
+      const { payload } = token;
+      return areClaimsMet(payload, constraints) ? [true, token.header, payload] : unverified();
     }
-    current = decodeUtf8(decodeBase64Url(parts.payload));
+    current = fromBytes(decodeBase64Url(token.parts.payload));
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { createRequire } from "node:module";
 import type { RE2JS } from "re2js";
-import type { Value } from "../value.ts";
+import { isWellFormed, joinBytes, toWellFormed, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily, MAX_RESULT_CHARS } from "./builtin.ts";
 import { createLru } from "./lru.ts";
 import { int64Operand, stringOperand } from "./operands.ts";
@@ -25,9 +25,11 @@ function loadLibrary(): Re2Module {
   return library;
 }
 
-function compilePattern(pattern: string): RE2JS {
+/** A pattern, compiled; remembers the latest 100. Throws BuiltinError. */
+export function compilePattern(pattern: string): RE2JS {
   const known = patterns.get(pattern);
   if (known !== undefined) return known;
+  if (!isWellFormed(pattern)) throw new BuiltinError("error parsing regexp: invalid UTF-8");
   if (pattern.length > MAX_PATTERN_CHARS) throw new BuiltinError("regular expression too long");
   let compiled: RE2JS;
   try {
@@ -48,10 +50,15 @@ interface Match {
 
 /**
  * Successive matches by Go's rule: an empty match right behind the match before it does not count.
- * With `withGroups` the groups are read too.
+ * With `withGroups` the groups are read too. A byte that is no UTF-8 matches as U+FFFD, as in Go, and stays what it is.
  */
 function* findMatches(pattern: RE2JS, text: string, withGroups: boolean): Generator<Match> {
-  const matcher = pattern.matcher(text);
+  const subject = toWellFormed(text); // of the same length
+  const matcher = pattern.matcher(subject);
+  const groupOf = (group: number): string | null => {
+    if (subject === text) return matcher.group(group);
+    return matcher.group(group) === null ? null : text.slice(matcher.start(group), matcher.end(group));
+  };
   const groupCount = withGroups ? pattern.groupCount() : 0;
   let previousEnd = -1;
   for (let at = 0; at <= text.length; ) {
@@ -60,7 +67,7 @@ function* findMatches(pattern: RE2JS, text: string, withGroups: boolean): Genera
     const end = matcher.end();
     const isEmpty = end === at;
     if (!isEmpty || start !== previousEnd) {
-      const groups = Array.from({ length: groupCount + 1 }, (_, group) => matcher.group(group));
+      const groups = Array.from({ length: groupCount + 1 }, (_, group) => groupOf(group));
       yield { start, end, groups };
     }
     // An empty match at `at` moves on by one code point.
@@ -128,7 +135,7 @@ function replace(text: string, pattern: string, template: string): string {
     end = match.end;
   }
   parts.push(text.slice(end));
-  return parts.join("");
+  return joinBytes(parts.join(""));
 }
 
 function findN(pattern: string, text: string, limit: bigint): Value {

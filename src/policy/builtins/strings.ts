@@ -1,7 +1,7 @@
 // `strings.any_prefix_match`, `any_suffix_match`, `count`, `split_n` and `indexof_n` (v1/topdown/strings.go).
-// Positions and lengths count code points, as OPA does.
+// Positions and lengths count code points, as OPA does; a byte that is no UTF-8 is one.
 
-import { RegoNumber, RegoSet, type Value } from "../value.ts";
+import { fromBytes, isWellFormed, RegoNumber, RegoSet, toBytes, toWellFormed, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { int64Operand, isArray, operandError, stringOperand, stringsOperand } from "./operands.ts";
 import { findText } from "./search-text.ts";
@@ -12,6 +12,14 @@ function textsOperand(args: readonly Value[], index: number): readonly string[] 
   if (typeof value === "string") return [value];
   if (!isArray(value) && !(value instanceof RegoSet)) throw operandError(args, index, "one of {string, set, array}");
   return stringsOperand(args, index);
+}
+
+/**
+ * Texts to compare byte by byte, as Go does: a bad byte can be one byte of a character elsewhere. Texts of UTF-8 stay as
+ * they are, where bytes and characters give the same answers; else each becomes one character per byte.
+ */
+function toComparable(texts: readonly string[]): readonly string[] {
+  return texts.every(isWellFormed) ? texts : texts.map((text) => toBytes(text).toString("latin1"));
 }
 
 /** First index in `sorted` whose string is not below `text`. */
@@ -34,8 +42,16 @@ function anyStartsWithAny(texts: readonly string[], prefixes: readonly string[])
 
 const reversed = (text: string): string => text.split("").reverse().join("");
 
+function matchesAny(texts: readonly string[], affixes: readonly string[], turn: (text: string) => string): boolean {
+  const comparable = toComparable([...texts, ...affixes]).map(turn);
+  return anyStartsWithAny(comparable.slice(0, texts.length), comparable.slice(texts.length));
+}
+
 function count(text: string, pattern: string): number {
-  if (pattern !== "") return findText(text, pattern, false).length;
+  if (pattern !== "") {
+    const [within = "", wanted = ""] = toComparable([text, pattern]);
+    return findText(within, wanted, false).length;
+  }
   let runes = 1;
   for (const _ of text) runes++;
   return runes;
@@ -49,12 +65,17 @@ function splitN(text: string, delimiter: string, limit: number): string[] {
     return [...runes.slice(0, limit - 1), runes.slice(limit - 1).join("")];
   }
   const parts: string[] = [];
+  const [whole = "", separator = ""] = toComparable([text, delimiter]);
+  const toPart = (start: number, end?: number): string => {
+    const part = whole.slice(start, end);
+    return whole === text ? part : fromBytes(Buffer.from(part, "latin1"));
+  };
   let start = 0;
-  for (const at of findText(text, delimiter, false, limit - 1)) {
-    parts.push(text.slice(start, at));
-    start = at + delimiter.length;
+  for (const at of findText(whole, separator, false, limit - 1)) {
+    parts.push(toPart(start, at));
+    start = at + separator.length;
   }
-  parts.push(text.slice(start));
+  parts.push(toPart(start));
   return parts;
 }
 
@@ -66,11 +87,13 @@ function splitParts(text: string, delimiter: string, wanted: number): readonly s
 
 function indexesOf(text: string, pattern: string): number[] {
   if (pattern === "") throw new BuiltinError("empty search character");
+  // Go compares runes here, and every bad byte is the same one.
+  const whole = toWellFormed(text);
   const indexes: number[] = [];
   let codePoints = 0;
   let unit = 0;
-  for (const at of findText(text, pattern, true)) {
-    for (; unit < at; unit++) if ((text.charCodeAt(unit) & 0xfc00) !== 0xdc00) codePoints++;
+  for (const at of findText(whole, toWellFormed(pattern), true)) {
+    for (; unit < at; unit++) if ((whole.charCodeAt(unit) & 0xfc00) !== 0xdc00) codePoints++;
     indexes.push(codePoints);
   }
   return indexes;
@@ -78,9 +101,8 @@ function indexesOf(text: string, pattern: string): number[] {
 
 /** The `strings.*` builtins that OPA's runtime does not carry, and `indexof_n`. */
 export const stringBuiltins: BuiltinFamily = {
-  "strings.any_prefix_match": (args) => anyStartsWithAny(textsOperand(args, 0), textsOperand(args, 1)),
-  "strings.any_suffix_match": (args) =>
-    anyStartsWithAny(textsOperand(args, 0).map(reversed), textsOperand(args, 1).map(reversed)),
+  "strings.any_prefix_match": (args) => matchesAny(textsOperand(args, 0), textsOperand(args, 1), (text) => text),
+  "strings.any_suffix_match": (args) => matchesAny(textsOperand(args, 0), textsOperand(args, 1), reversed),
   "strings.count": (args) => RegoNumber.of(count(stringOperand(args, 0), stringOperand(args, 1))),
   "strings.split_n": (args) =>
     splitParts(stringOperand(args, 0), stringOperand(args, 1), Number(int64Operand(args, 2))),

@@ -1,7 +1,6 @@
 // `urlquery.*` as Go's net/url: `+` for space, upper-case escapes, keys sorted on encoding, and no `;` as separator.
 
-import { decodeUtf8 } from "../byte-text.ts";
-import { compareStrings, RegoObject, RegoSet, toJson, type Value } from "../value.ts";
+import { compareStrings, fromBytes, RegoObject, RegoSet, toBytes, toJson, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { isArray, objectOperand, stringOperand } from "./operands.ts";
 
@@ -11,7 +10,7 @@ const MAX_PARAMETERS = 10_000;
 /** Go's `url.QueryEscape`. */
 function escapeQuery(text: string): string {
   let escaped = "";
-  for (const byte of Buffer.from(text, "utf8")) {
+  for (const byte of toBytes(text)) {
     const char = String.fromCharCode(byte);
     if (/[A-Za-z0-9\-_.~]/.test(char)) escaped += char;
     else escaped += byte === 0x20 ? "+" : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
@@ -25,7 +24,7 @@ function unescapeQuery(text: string): string {
   const spaced = text.replaceAll("+", " ");
   if (!spaced.includes("%")) return spaced;
   const bytes: number[] = [];
-  const source = Buffer.from(spaced, "utf8");
+  const source = toBytes(spaced);
   for (let at = 0; at < source.length; at++) {
     const byte = source[at] ?? 0;
     if (byte !== 0x25) bytes.push(byte);
@@ -34,7 +33,7 @@ function unescapeQuery(text: string): string {
       at += 2;
     }
   }
-  return decodeUtf8(Buffer.from(bytes));
+  return fromBytes(Buffer.from(bytes));
 }
 
 const VALUES = "values must be string, array[string], or set[string]";
@@ -80,5 +79,5 @@ export const urlQueryBuiltins: BuiltinFamily = {
   "urlquery.decode": (args) => unescapeQuery(stringOperand(args, 0)),
   "urlquery.encode_object": (args) => encodeObject(objectOperand(args, 0)),
   "urlquery.decode_object": (args) => decodeObject(stringOperand(args, 0)),
-  "base64url.encode_no_pad": (args) => Buffer.from(stringOperand(args, 0), "utf8").toString("base64url"),
+  "base64url.encode_no_pad": (args) => toBytes(stringOperand(args, 0)).toString("base64url"),
 };

@@ -10,7 +10,7 @@ export interface VerificationKey {
   readonly alg: string;
   readonly kid: string;
   readonly key:
-    | { readonly kind: "rsa"; readonly key: KeyObject; readonly modulusBits: number }
+    | { readonly kind: "rsa"; readonly key: KeyObject; readonly modulusBits: number; readonly exponentBits: number }
     | { readonly kind: "ec"; readonly key: KeyObject; readonly curveBytes: number }
     | { readonly kind: "ed25519"; readonly key: KeyObject }
     | { readonly kind: "secret"; readonly bytes: Buffer }
@@ -34,7 +34,7 @@ const isKnownType = (key: KeyObject): boolean =>
 export function toPublicKey(key: KeyObject): VerificationKey["key"] {
   switch (key.asymmetricKeyType) {
     case "rsa":
-      return { kind: "rsa", key, modulusBits: key.asymmetricKeyDetails?.modulusLength ?? 0 };
+      return { kind: "rsa", key, ...rsaSize(key) };
     case "ec": {
       const curveBytes = CURVES.get(key.asymmetricKeyDetails?.namedCurve);
       if (curveBytes === undefined) throw new BuiltinError("unsupported elliptic curve");
@@ -48,6 +48,12 @@ export function toPublicKey(key: KeyObject): VerificationKey["key"] {
     default:
       throw new BuiltinError("unknown public key algorithm");
   }
+}
+
+/** Bits of an RSA key's modulus and of its public exponent. */
+export function rsaSize(key: KeyObject): { readonly modulusBits: number; readonly exponentBits: number } {
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  return { modulusBits: modulusLength, exponentBits: publicExponent.toString(2).length };
 }
 
 function keyOfCertificate(der: Buffer): VerificationKey["key"] {

@@ -2,9 +2,10 @@
 // always in OPA's order. `compareValues` is that order (OPA v1/ast/compare.go), the one that sorting, set membership
 // and equality all share.
 
+import { toBytes } from "./bytes.ts";
 import { compareNumbers, RegoNumber } from "./number.ts";
 
-/** Any value of Rego. Strings should be well-formed; whatever prints one replaces lone surrogates by U+FFFD. */
+/** Any value of Rego. A lone surrogate U+DC80…U+DCFF in a string is a byte that is no UTF-8 (bytes.ts). */
 export type Value = null | boolean | string | RegoNumber | readonly Value[] | RegoSet | RegoObject;
 
 /** One entry of an object. */
@@ -61,18 +62,26 @@ export function compareValues(a: Value, b: Value): number {
   return Number(a) - Number(b); // two different booleans
 }
 
-/** Orders strings by code point, which is the order of their UTF-8 bytes; JavaScript's `<` orders by UTF-16 unit. */
+/** Orders strings by their bytes, which for UTF-8 is by code point; JavaScript's `<` orders by UTF-16 unit. */
 export function compareStrings(a: string, b: string): number {
   const shared = Math.min(a.length, b.length);
   for (let index = 0; index < shared; index++) {
     const x = a.charCodeAt(index);
     const y = b.charCodeAt(index);
     if (x === y) continue;
+    if (isLoneLow(a, index) || isLoneLow(b, index)) return Buffer.compare(toBytes(a), toBytes(b));
     // A surrogate (D800…DFFF) stands for a code point above FFFF, so it goes behind E000…FFFF.
     return x >= 0xd800 && y >= 0xd800 ? aboveBmpLast(x) - aboveBmpLast(y) : x - y;
   }
   return a.length - b.length;
 }
+
+/** A low surrogate without a high one in front of it: a byte. */
+const isLoneLow = (text: string, index: number): boolean =>
+  isSurrogate(text, index, 0xdc00) && !(index > 0 && isSurrogate(text, index - 1, 0xd800));
+
+const isSurrogate = (text: string, index: number, kind: 0xd800 | 0xdc00): boolean =>
+  (text.charCodeAt(index) & 0xfc00) === kind;
 
 const aboveBmpLast = (unit: number): number => (unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
 

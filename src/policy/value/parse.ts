@@ -1,9 +1,10 @@
 // Reads Rego value text: what `opa_value_dump` of OPA's WASM runtime writes, of which JSON is a subset. Sets are `{1, 2}`
 // and `set()`, object keys are any value. It never guesses: what is not exactly one value throws.
 
+import { replaceLoneSurrogates } from "../json-text.ts";
+import { toWellFormed } from "./bytes.ts";
 import { type Entry, RegoObject, RegoSet, type Value } from "./model.ts";
 import { RegoNumber } from "./number.ts";
-import { toWellFormed } from "./print.ts";
 import { ValueSyntaxError } from "./syntax-error.ts";
 
 /** Deepest nesting that is followed; well inside the JavaScript stack, so that hostile text is an error, not a fault. */
@@ -14,6 +15,18 @@ const BACKSLASH = 0x5c;
 
 /** Reads one value. Throws ValueSyntaxError for anything else, and for nesting deeper than 2,000. */
 export function parseValue(text: string): Value {
+  return readAll(toWellFormed(text));
+}
+
+/**
+ * {@link parseValue} for what the module has dumped: lone surrogates that stand in the text are bytes and stay.
+ * SECURITY: never for text of a caller. An escape, `\udc80`, is text of a caller even in a dump, and becomes U+FFFD.
+ */
+export function parseDump(text: string): Value {
+  return readAll(text);
+}
+
+function readAll(text: string): Value {
   const reader = new Reader(text);
   const value = reader.value(0);
   reader.end();
@@ -99,7 +112,7 @@ class Reader {
       const unit = text.charCodeAt(at);
       if (unit === QUOTE) {
         this.#at = at + 1;
-        return toWellFormed(text.slice(start + 1, at));
+        return text.slice(start + 1, at);
       }
       if (unit === BACKSLASH) return this.#escapedString(start, at);
       if (unit < 0x20) break;
@@ -112,9 +125,9 @@ class Reader {
     while (at < this.#text.length && this.#text.charCodeAt(at) !== QUOTE)
       at += this.#text.charCodeAt(at) === BACKSLASH ? 2 : 1;
     try {
-      const value = JSON.parse(this.#text.slice(start, at + 1)) as string;
+      const value = JSON.parse(replaceLoneSurrogates(this.#text.slice(start, at + 1))) as string;
       this.#at = at + 1;
-      return toWellFormed(value);
+      return value;
     } catch {
       throw this.#error("invalid string");
     }
