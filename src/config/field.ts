@@ -93,6 +93,19 @@ export const integer = (min: number, max: number): FieldParser<number> =>
     { type: "integer", minimum: min, maximum: max },
   );
 
+/** A whole number within a range, both ends included, or `off`. */
+export const integerOrOff = (min: number, max: number): FieldParser<number | "off"> => {
+  const number = integer(min, max);
+  return withSchema<number | "off">(
+    (value) => {
+      if (value === "off") return ok(value);
+      const parsed = number(value);
+      return parsed.ok ? parsed : invalid(`expected a whole number from ${min} to ${max}, or \`off\``);
+    },
+    { type: ["integer", "string"], minimum: min, maximum: max, pattern: "^(off|\\d{1,15})$" },
+  );
+};
+
 /** A duration with its unit, in milliseconds. */
 export const duration = (minMs: number, maxMs: number): FieldParser<number> =>
   withSchema(

@@ -17,7 +17,7 @@ const UNMEASURED_UNITS = 16_384;
 
 /** Steps for each UTF-16 unit that the host writes, and that it reads and parses. */
 const WRITE_STEPS = 8;
-const DUMP_STEPS = 20;
+const DUMP_STEPS = 40;
 
 /** What is called in the module; every number is an address, a length or an id. */
 export interface PolicyExports {

@@ -2,7 +2,7 @@
 // cannot be interrupted from outside. Charged at once, where it begins: a function's work outside of its loops, and each
 // turn of a loop; so nothing runs that is not paid for (wasm-cost.ts). The counter is a new global behind all others, an
 // i32 outside of the policy's memory; where it falls below zero the module traps, and the host knows why by the counter.
-// PERF: costs 10 to 15 % of an evaluation (bench/budget.ts). Tried and not better: a counter in a local variable for
+// PERF: costs 10 to 15 % of an evaluation (bench/policy.ts). Tried and not better: a counter in a local variable for
 // loops, which is added up every 64 steps; charges after every branch; an i64, which JavaScript reads as BigInt.
 
 import {
