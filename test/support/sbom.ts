@@ -1,5 +1,5 @@
 // The bill of materials of the package, CycloneDX 1.6: every npm package that an installation brings, by the lock file, and every Go
-// module inside the Rego compiler's WASM, by go.mod. The same files give the same text: no serial number, no date.
+// module inside the two WASM modules (the Rego compiler, the Go builtins), by their go.mod. The same files give the same text: no serial number, no date.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,17 @@ export interface Sbom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
-const COMPILER = "rego-compiler";
+/** A WASM module made of Go modules: its folder has `checksums.json`, which its build checks, and `go.mod`. */
+interface WasmModule {
+  readonly ref: string;
+  readonly folder: string;
+  readonly name: string;
+}
+
+const WASM_MODULES: readonly WasmModule[] = [
+  { ref: "rego-compiler", folder: "compiler", name: "rego.wasm" },
+  { ref: "go-builtins", folder: "go-builtins", name: "builtins.wasm" },
+];
 
 const read = (...path: readonly string[]): string => readFileSync(join(packageRoot(), ...path), "utf8");
 
@@ -54,17 +64,25 @@ export function sbomText(): string {
       if (folder === "") return [];
     }
   };
-  const go = goModules();
   const own = npmRef(manifest.name, manifest.version);
   const dependencies = new Map<string, string[]>([
-    [own, [...Object.keys(lock[""]?.dependencies ?? {}).flatMap((name) => resolve("", name)), COMPILER]],
-    [COMPILER, go.map((module) => module["bom-ref"])],
+    [
+      own,
+      [
+        ...Object.keys(lock[""]?.dependencies ?? {}).flatMap((name) => resolve("", name)),
+        ...WASM_MODULES.map(({ ref }) => ref),
+      ],
+    ],
+    ...WASM_MODULES.map((module): [string, string[]] => [module.ref, goModules(module).map((go) => go["bom-ref"])]),
   ]);
   for (const [place, { dependencies: wanted = {} }] of installed) {
     const ref = refOf.get(place) ?? "";
     dependencies.set(ref, [...(dependencies.get(ref) ?? []), ...Object.keys(wanted).flatMap((n) => resolve(place, n))]);
   }
-  const components = [...installed.map(([place, entry]) => toNpmComponent(nameOf(place), entry)), compiler(), ...go];
+  const components = [
+    ...installed.map(([place, entry]) => toNpmComponent(nameOf(place), entry)),
+    ...WASM_MODULES.flatMap((module) => [toWasmComponent(module), ...goModules(module)]),
+  ];
   const unique = new Map(components.map((component) => [component["bom-ref"], component]));
   const document = {
     bomFormat: "CycloneDX",
@@ -106,24 +124,27 @@ function toNpmComponent(name: string, { version, integrity, license }: LockEntry
   };
 }
 
-/** What is in `compiler/rego.wasm.br`, from the file that its build checks. */
-function compiler(): Component {
-  const { opa, wasm } = JSON.parse(read("compiler", "checksums.json")) as { opa: string; wasm: { sha256: string } };
+function toWasmComponent({ ref, folder, name }: WasmModule): Component {
+  const { opa, wasm } = JSON.parse(read(folder, "checksums.json")) as { opa: string; wasm: { sha256: string } };
   return {
-    "bom-ref": COMPILER,
+    "bom-ref": ref,
     type: "library",
-    name: "rego.wasm",
+    name,
     version: opa,
-    purl: `pkg:generic/rego.wasm@${opa}`,
+    purl: `pkg:generic/${name}@${opa}`,
     hashes: [{ alg: "SHA-256", content: wasm.sha256 }],
     licenses: [{ expression: "Apache-2.0" }],
   };
 }
 
-function goModules(): readonly Component[] {
-  const { go } = JSON.parse(read("compiler", "checksums.json")) as { go: string };
-  const required = [...read("compiler", "go.mod").matchAll(/^(?:require )?\s*([\w./-]+\.[\w./-]+) (v\S+)/gm)];
-  const modules = required.map(([, path = "", version = ""]) => ({ path, version }));
+function goModules({ folder }: WasmModule): readonly Component[] {
+  const { go } = JSON.parse(read(folder, "checksums.json")) as { go: string };
+  const text = read(folder, "go.mod");
+  const replaced = new Set([...text.matchAll(/^replace (\S+) =>/gm)].map(([, path]) => path));
+  const required = [...text.matchAll(/^(?:require )?\s*([\w./-]+\.[\w./-]+) (v\S+)/gm)];
+  const modules = required
+    .map(([, path = "", version = ""]) => ({ path, version }))
+    .filter(({ path }) => !replaced.has(path)); // by code of ours
   return [...modules, { path: "stdlib", version: go.replace(/^go/, "") }].map(({ path, version }) => {
     const ref = `pkg:golang/${path}@${version}`;
     return { "bom-ref": ref, type: "library", name: path, version, purl: ref };

@@ -32,12 +32,15 @@ it("names every package that is installed for production, once, with version and
   assert.ok(named.length > 40 && !text.includes('"typescript"'));
 });
 
-it("names the Go modules inside the Rego compiler, with OPA and Go itself in the versions that it was built with", () => {
+it("names the Go modules inside the Rego compiler and the Go builtins, with OPA and Go itself in the versions that it was built with", () => {
   const { go, opa } = json("compiler/checksums.json") as { go: string; opa: string };
+  const builtins = json("go-builtins/checksums.json") as { go: string; opa: string };
+  assert.deepEqual([builtins.go, builtins.opa], [go, opa]);
   const modules = sbom.components.filter(({ purl }) => purl.startsWith("pkg:golang/")).map(({ purl }) => purl);
   assert.ok(modules.includes(`pkg:golang/github.com/open-policy-agent/opa@${opa}`));
   assert.ok(modules.includes(`pkg:golang/stdlib@${go.replace("go", "")}`));
-  assert.equal(modules.length, 7);
+  assert.ok(modules.some((purl) => purl.startsWith("pkg:golang/github.com/vektah/gqlparser/v2@")));
+  assert.equal(modules.length, 9);
 });
 
 it("leads from svidgate to every component, and names no unknown one", () => {

@@ -1,4 +1,5 @@
-// The part of WASI (snapshot preview 1) that the compiler needs: three streams, clocks, randomness, exit.
+// The part of WASI (snapshot preview 1) that Go's programs need: three streams, clocks, randomness, exit. The compiler
+// runs on it, and the Go builtins (../go-builtins).
 // There are no files, no environment, no arguments and no network: every such call fails with an errno.
 // Node's own node:wasi is not used: it is experimental in Node 20 and says that it is no sandbox.
 import { randomFillSync } from "node:crypto";
@@ -10,6 +11,19 @@ export interface WasiStreams {
   /** The bytes are valid during the call only. */
   write(stream: "stdout" | "stderr", bytes: Uint8Array): void;
 }
+
+/** Where time comes from, and what a wait is. */
+export interface WasiTime {
+  /** Nanoseconds since 1970. */
+  unixNs(): bigint;
+  sleep(milliseconds: number): void;
+}
+
+const MACHINE_TIME: WasiTime = {
+  unixNs: () => BigInt(Date.now()) * 1_000_000n,
+  /** Blocks the thread; the child process has nothing else to do. */
+  sleep: (milliseconds) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds),
+};
 
 /** Thrown through the command when it calls `proc_exit`. */
 export class WasiExit extends Error {
@@ -36,7 +50,7 @@ const MAX_BUFFERS = 1024;
 const MAX_RANDOM_BYTES = 65_536;
 
 /** The import module `wasi_snapshot_preview1`. `memory` is asked at each call, because memory moves as it grows. */
-export function createWasi(streams: WasiStreams, memory: () => WasmMemory): WasmImports {
+export function createWasi(streams: WasiStreams, memory: () => WasmMemory, time: WasiTime = MACHINE_TIME): WasmImports {
   const view = () => new DataView(memory().buffer);
   const bytes = (at: number, length: number) => new Uint8Array(memory().buffer, at >>> 0, length >>> 0);
   /** The buffers that `count` (pointer, length) pairs at `at` describe. */
@@ -54,7 +68,7 @@ export function createWasi(streams: WasiStreams, memory: () => WasmMemory): Wasm
     return SUCCESS;
   };
   const nowNs = (clock: number): bigint | undefined => {
-    if (clock === CLOCK_REALTIME) return BigInt(Date.now()) * 1_000_000n;
+    if (clock === CLOCK_REALTIME) return time.unixNs();
     if (clock === CLOCK_MONOTONIC) return process.hrtime.bigint();
     return undefined;
   };
@@ -130,7 +144,7 @@ export function createWasi(streams: WasiStreams, memory: () => WasmMemory): Wasm
         const wait = absolute ? timeout - (nowNs(memoryView.getUint32(from + 16, true)) ?? timeout) : timeout;
         if (waitNs === undefined || wait < waitNs) waitNs = wait;
       }
-      if (waitNs !== undefined && waitNs > 0n) sleep(Number(waitNs) / 1e6);
+      if (waitNs !== undefined && waitNs > 0n) time.sleep(Number(waitNs) / 1e6);
       memoryView.setUint32(eventCountAt >>> 0, count, true);
       return SUCCESS;
     },
@@ -138,9 +152,4 @@ export function createWasi(streams: WasiStreams, memory: () => WasmMemory): Wasm
       throw new WasiExit(code);
     },
   };
-}
-
-/** Blocks the thread; the child process has nothing else to do. */
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
