@@ -65,4 +65,7 @@ amount_is_allowed if {
 	body.amount <= limits[body.currency]
 }
 
-account_is_allowed if regex.match(`^[A-Z0-9]{8,34}$`, body.account)
+account_is_allowed if {
+	is_string(body.account)
+	regex.match(`^[A-Z0-9]{8,34}$`, body.account)
+}

@@ -13,6 +13,7 @@ package svidgate.spiffe
 #   `{"trust_domain": …, "segments": […]}` of a SPIFFE ID; undefined for anything else.
 #   SPEC: SPIFFE-ID §2: lower-case trust domain, no port, query, fragment or percent-encoding; no empty, `.` or `..` segment.
 parse(id) := {"trust_domain": trust_domain, "segments": segments} if {
+	is_string(id)
 	startswith(id, "spiffe://")
 	count(id) <= 2048
 	[trust_domain, segments] := parts(substring(id, 9, -1))
@@ -109,6 +110,7 @@ identity["in_trust_domain"](trust_domain) if {
 #   `*` is any one segment.
 identity["in"](trust_domain, pattern) if {
 	identity.in_trust_domain(trust_domain)
+	is_array(pattern)
 	count(pattern) == count(input.identity.segments)
 	begins_with(pattern)
 }
@@ -162,6 +164,7 @@ identity_or_envoy["in_trust_domain"](trust_domain) if {
 
 identity_or_envoy["in"](trust_domain, pattern) if {
 	identity_or_envoy.in_trust_domain(trust_domain)
+	is_array(pattern)
 	count(pattern) == count(input.identity.segments)
 	begins_with(pattern)
 }

@@ -45,6 +45,7 @@ function toFacts(record: DecisionRecord, settings: Settings): Readonly<Record<st
     query_to_remove: told?.allow === true ? told.queryParametersToRemove : undefined,
     body: told?.allow === false && told.body !== "" ? told.body : undefined,
     dynamic_metadata: told?.dynamicMetadata === undefined ? undefined : JSON.parse(toJson(told.dynamicMetadata)),
+    strict_builtin_errors: record.policy.strictErrors,
     policy_revision: record.policy.revision,
     entrypoint: record.policy.entrypoint,
     evaluation_us: record.evaluationMs === undefined ? undefined : Math.round(record.evaluationMs * 1000),

@@ -1,5 +1,11 @@
 // The policy in force: one compiled module with its data and the facts that audit and metrics name it by.
 
+/**
+ * Which errors of builtins end an evaluation: `all`; those of the `host`'s builtins alone, where the module came compiled
+ * and without guards behind its own; none, `off`.
+ */
+export type StrictErrors = "all" | "host" | "off";
+
 /** A loaded policy, bound to one entrypoint. */
 export interface ActivePolicy {
   /** The manifest's revision, or `sha256:` and 12 hex digits of module and data. */
@@ -7,6 +13,7 @@ export interface ActivePolicy {
   /** Path of the deciding rule below `data`, such as `envoy/authz/allow`. */
   readonly entrypoint: string;
   readonly wasmSha256: string;
+  readonly strictErrors: StrictErrors;
   /** When it came into force, milliseconds since 1970. */
   readonly activatedUnixMs: number;
   /**

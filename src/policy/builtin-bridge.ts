@@ -9,6 +9,7 @@ import {
   type DecisionMemory,
   Unanswered,
 } from "./builtins/builtin.ts";
+import { publicName } from "./builtins/natives.ts";
 import { PolicyError } from "./policy-error.ts";
 import type { Value } from "./value.ts";
 import type { WasmInstance } from "./wasm-instance.ts";
@@ -68,10 +69,12 @@ export class BuiltinBridge {
       if (error instanceof PolicyError || error instanceof Unanswered) throw error;
       if (error instanceof BuiltinError) {
         if (!this.#options.strictBuiltinErrors) return undefined;
-        throw new PolicyError("policy_builtin_error", `${name}: ${error.message}`, { cause: error });
+        throw new PolicyError("policy_builtin_error", `${error.builtin ?? publicName(name)}: ${error.message}`, {
+          cause: error,
+        });
       }
       const what = error instanceof Error ? error.message : String(error);
-      throw new PolicyError("policy_trap", `fault in the builtin \`${name}\`: ${what}`, { cause: error });
+      throw new PolicyError("policy_trap", `fault in the builtin \`${publicName(name)}\`: ${what}`, { cause: error });
     }
   }
 }

@@ -26,6 +26,8 @@ export interface Bundle {
   readonly wasm?: Uint8Array;
   /** OPA's plan, only when the manifest binds it to this very `wasm`. */
   readonly plan?: string;
+  /** Whether the manifest says of this very `wasm` that its native builtins are guarded. */
+  readonly guarded: boolean;
   /** Sentences for the log, such as a plan that was ignored. */
   readonly warnings: readonly string[];
 }
@@ -81,6 +83,7 @@ function toBundle(files: ReadonlyMap<string, Uint8Array>): Result<Bundle, Bundle
     modules,
     ...(wasm && { wasm }),
     ...(plan.text !== undefined && { plan: plan.text }),
+    guarded: manifest.value.guarded && wasm !== undefined && manifest.value.binding?.wasm_sha256 === sha256Hex(wasm),
     warnings: plan.warning === undefined ? [] : [plan.warning],
   });
 }

@@ -12,6 +12,8 @@ export interface Manifest {
   readonly entrypoints: readonly string[];
   /** Hashes that tie `plan.json` to the `policy.wasm` of the same compiler run; `metadata.svidgate`. */
   readonly binding?: PlanBinding;
+  /** Whether the module of `binding` has guards behind its native builtins; `metadata.svidgate.strict_builtin_errors`. */
+  readonly guarded: boolean;
 }
 
 /** Reads a manifest; unknown keys are OPA's business and left alone. */
@@ -46,13 +48,15 @@ export function parseManifest(text: string): Result<Manifest, "manifest_syntax">
     entrypoints,
     ...(version !== undefined && { regoVersion: version === 0 ? "v0" : "v1" }),
     ...(isBinding(binding) && { binding }),
+    guarded: binding?.["strict_builtin_errors"] === true,
   });
 }
 
-/** The manifest's text for a compiled policy, with the binding of its plan. */
-export function toManifestText(compiled: CompiledPolicy, revision: string): string {
+/** The manifest's text for a compiled policy, with the binding of its plan, and whether its native builtins are guarded. */
+export function toManifestText(compiled: CompiledPolicy, revision: string, guarded: boolean): string {
   const { binding, manifest } = compiled;
-  return `${JSON.stringify({ ...manifest, revision, metadata: { svidgate: binding } }, null, 2)}\n`;
+  const svidgate = { ...binding, strict_builtin_errors: guarded };
+  return `${JSON.stringify({ ...manifest, revision, metadata: { svidgate } }, null, 2)}\n`;
 }
 
 /** The manifest's text for a bundle without a module: what stock OPA loads. */

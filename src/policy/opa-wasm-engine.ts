@@ -13,6 +13,7 @@ import {
   type DecisionMemory,
   Unanswered,
 } from "./builtins/builtin.ts";
+import { publicName } from "./builtins/natives.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { type ModuleTables, missingBuiltins, readTables } from "./native-engine.ts";
 import { PolicyError, toAbortError, toPolicyError } from "./policy-error.ts";
@@ -183,7 +184,9 @@ class OpaWasmEngine implements Engine {
     } catch (error) {
       if (!(error instanceof BuiltinError)) throw error;
       if (!this.#options.strictBuiltinErrors) return undefined;
-      throw new PolicyError("policy_builtin_error", `${name}: ${error.message}`, { cause: error });
+      throw new PolicyError("policy_builtin_error", `${error.builtin ?? publicName(name)}: ${error.message}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -16,6 +16,8 @@ export interface PolicySource {
   /** A finished module, from a bundle or a bare `policy.wasm`; then `modules` are not compiled. */
   readonly wasm?: Uint8Array;
   readonly plan?: string;
+  /** Whether the builtins inside `wasm` are guarded, so that their errors are heard of. */
+  readonly guarded: boolean;
   readonly revision: string;
   readonly regoVersion?: "v0" | "v1";
   readonly warnings: readonly string[];
@@ -99,6 +101,7 @@ class SourceReader {
           .join("+"),
         warnings: this.#bundles.flatMap(({ warnings }) => warnings),
         ...(first && { wasm: first.bytes }),
+        guarded: first?.bundle?.guarded === true,
         ...(first?.bundle?.plan !== undefined && { plan: first.bundle.plan }),
         ...(bundle?.manifest.regoVersion !== undefined && { regoVersion: bundle.manifest.regoVersion }),
       },

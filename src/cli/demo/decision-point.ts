@@ -52,11 +52,15 @@ export async function buildPolicy(name: string): Promise<Uint8Array> {
   const folders = ["lib", name].map((folder) => join(packageRoot(), "policies", folder));
   const read = await readPolicySource(folders, []);
   if (!read.ok) throw new DemoFault(read.problems.join("\n"));
-  const result = await compileSource(read.source, { entrypoints: ["envoy/authz/allow"], regoVersion: "v1" });
+  const result = await compileSource(read.source, {
+    entrypoints: ["envoy/authz/allow"],
+    regoVersion: "v1",
+    natives: "guarded",
+  });
   if (!result.ok) throw new DemoFault(result.problems.join("\n"));
   const { wasm, plan } = result.compiled;
   const { data, modules } = read.source;
-  return writeBundle({ manifest: toManifestText(result.compiled, name), data, modules, wasm, plan });
+  return writeBundle({ manifest: toManifestText(result.compiled, name, true), data, modules, wasm, plan });
 }
 
 /** What the demo's svidgate decides and verifies by. */

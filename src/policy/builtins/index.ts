@@ -12,6 +12,7 @@ import { jsonMarshalBuiltins } from "./json-marshal.ts";
 import { jsonPatchBuiltins } from "./json-patch.ts";
 import { jwtBuiltins } from "./jwt.ts";
 import { jwtSignBuiltins } from "./jwt-sign.ts";
+import { findNative } from "./natives.ts";
 import { netBuiltins } from "./net.ts";
 import { numberBuiltins } from "./numbers.ts";
 import { objectBuiltins } from "./object.ts";
@@ -28,6 +29,7 @@ import { uuidBuiltins } from "./uuid.ts";
 import { yamlBuiltins } from "./yaml.ts";
 
 export { type Builtin, type BuiltinContext, BuiltinError } from "./builtin.ts";
+export { nativeRequest } from "./natives.ts";
 
 const FAMILIES: readonly BuiltinFamily[] = [
   goBuiltins,
@@ -67,5 +69,5 @@ export const builtinNames: readonly string[] = [...builtins.keys()].sort();
  */
 export function findBuiltin(name: string): Builtin | undefined {
   prepareGoBuiltin(name);
-  return builtins.get(name);
+  return builtins.get(name) ?? findNative(name);
 }
