@@ -91,13 +91,13 @@ async function benchStrict(policies: Policies): Promise<string> {
 async function tableOf(cases: readonly Case[], base?: string): Promise<string> {
   const figures = await measureInTurn(cases, passes);
   const rows = [...figures].map(([name, { cpuUs }]) => [name, spread(cpuUs, 2), ...compared(figures, base, name)]);
-  return table(["one evaluation", "CPU, µs", ...(base === undefined ? [] : ["more than the first, µs", "%"])], rows);
+  return table(["one evaluation", "CPU, µs", ...(base === undefined ? [] : ["more, µs", "more, %"])], rows);
 }
 
 function compared(figures: ReadonlyMap<string, Figures>, base: string | undefined, name: string): readonly string[] {
   if (base === undefined) return [];
   const [one, other] = [figures.get(name)?.cpuUs ?? [], figures.get(base)?.cpuUs ?? []];
-  if (name === base) return ["", ""];
+  if (name === base) return ["compared with", ""];
   const percent = (value: number, of: number): string => ((100 * (value - of)) / of).toFixed(1);
   return [
     difference(one, other),
