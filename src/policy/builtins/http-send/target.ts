@@ -40,13 +40,13 @@ export function parseTarget(method: string, url: string): Target {
   const scheme = written.toLowerCase();
   if (scheme === "unix") return unixTarget(method, url, rest);
   if (scheme !== "http" && scheme !== "https") {
-    throw unreachable(method, url, `unsupported protocol scheme ${JSON.stringify(scheme)}`);
+    throw unreachable(method, withoutUserInfo(url), `unsupported protocol scheme ${JSON.stringify(scheme)}`);
   }
   const [, authority = "", path = "", query = ""] = /^\/\/([^/?]*)([^?]*)(\?.*)?$/s.exec(rest) ?? [];
   const at = authority.lastIndexOf("@");
   const userInfo = at < 0 ? undefined : authority.slice(0, at);
   const place = parseHost(url, authority.slice(at + 1), DEFAULT_PORTS[scheme]);
-  if (place === undefined) throw unreachable(method, url, "http: no Host in request URL");
+  if (place === undefined) throw unreachable(method, withoutUserInfo(url), "http: no Host in request URL");
   if (userInfo !== undefined && !USER_INFO.test(userInfo)) throw unparsable(url, "net/url: invalid userinfo");
   const requestUri = toRequestUri(url, path, query);
   const shownUser = userInfo === undefined ? "" : `${userInfo.replace(/:.*/s, ":***")}@`;
@@ -86,7 +86,7 @@ function removeDotSegments(path: string): string {
 /** OPA's `unix://localhost/path?socket=%2Frun%2Fx.sock&q=1`: the socket is taken out of the query, the rest is sent. */
 function unixTarget(method: string, url: string, rest: string): Target {
   const [, before = "", query = ""] = /^([^?]*)\?(.*)$/s.exec(rest) ?? [];
-  if (query === "") throw unreachable(method, url, 'unsupported protocol scheme "unix"');
+  if (query === "") throw unreachable(method, withoutUserInfo(url), 'unsupported protocol scheme "unix"');
   const values = new URLSearchParams(query);
   const socketPath = values.get("socket") ?? "";
   values.delete("socket");
@@ -131,4 +131,8 @@ function percentDecode(url: string, text: string): string {
   return bytes.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-const unparsable = (url: string, why: string): Error => invalid(`parse ${JSON.stringify(url)}: ${why}`);
+const unparsable = (url: string, why: string): Error =>
+  invalid(`parse ${JSON.stringify(withoutUserInfo(url))}: ${why}`);
+
+/** SECURITY: errors go to logs and answers. */
+const withoutUserInfo = (url: string): string => url.replace(/\/\/.*@/s, "//***@");
