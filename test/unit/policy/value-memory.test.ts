@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { loadPolicy, type TrustingPolicy } from "../../../src/policy/evaluator.ts";
 import { PolicyError } from "../../../src/policy/policy-error.ts";
+import { ValueMemory } from "../../../src/policy/value-memory.ts";
+import type { WasmInstance } from "../../../src/policy/wasm-instance.ts";
 import { compileFixtures } from "../../support/rego.ts";
 
 const FIXTURES = {
@@ -180,4 +182,32 @@ describe("callers cannot make one", () => {
     };
     compiledData = (await compileFixtures({ data: fixture })).data;
   });
+});
+
+describe("a module whose runtime lays values out otherwise", () => {
+  /** Whatever is parsed sits at `address`; memory is full of `fill`. */
+  function foreign(fill: number, address: number): WasmInstance {
+    const exports = { opa_value_parse: () => address, opa_malloc: () => 0 };
+    const bytes = Buffer.alloc(256, fill);
+    const dump = () => '["dumped", "a\udcff"]';
+    return { bytes, exports, dump, write: () => ({ address: 0, length: 0 }) } as unknown as WasmInstance;
+  }
+
+  for (const [what, fill, address] of [
+    ["no type where it should be", 0, 8],
+    ["addresses beyond the memory", 4, 8],
+    ["an address at the end of the memory", 4, 255],
+  ] as const)
+    it(`is read by its dumps, and gets no string that is not UTF-8: ${what}`, () => {
+      const values = new ValueMemory(foreign(fill, address));
+      assert.deepEqual(
+        values.read(8, () => undefined),
+        ["dumped", "a\udcff"],
+      );
+      assert.equal(values.write("text"), address);
+      assert.throws(
+        () => values.write(["\udcff"]),
+        (error) => error instanceof PolicyError && error.code === "policy_trap" && /not UTF-8/.test(error.message),
+      );
+    });
 });
