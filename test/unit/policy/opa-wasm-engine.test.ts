@@ -26,6 +26,7 @@ const FIXTURES = {
       digits := 9007199254740993 + input.one
       huge := 1e400
       is_a_set if is_set(net.cidr_expand("10.0.0.0/30"))
+      mac := crypto.hmac.sha256("message", base64.decode(input.key))
     `,
     entrypoints: [
       "p/allow",
@@ -40,8 +41,9 @@ const FIXTURES = {
       "p/digits",
       "p/huge",
       "p/is_a_set",
+      "p/mac",
     ],
-    builtins: ["crypto.sha256", "net.cidr_expand"],
+    builtins: ["crypto.hmac.sha256", "crypto.sha256", "net.cidr_expand"],
   },
 } as const;
 
@@ -153,4 +155,15 @@ describe("where the engines differ, the native one says what `opa eval` 1.22.2 s
       // The package alone is no proof of anything here; it must only not fail.
       assert.match(second?.evaluate(input, { entrypoint }) ?? "", /^\[/);
     });
+});
+
+it("a key of raw bytes is not taken for another key: this engine, which cannot tell them apart, refuses it", () => {
+  const engines = (["native", "opa-wasm"] as const).map((engine) => loadPolicy(wasm, { engine }));
+  const macs = ["/w==", "/g==", "QQ=="].map((key) =>
+    engines.map((policy) => policy.evaluate(JSON.stringify({ key }), { entrypoint: "p/mac" })),
+  );
+  assert.equal(new Set(macs.map(([native]) => native)).size, 3);
+  assert.deepEqual(macs[0]?.[1], "[]");
+  assert.deepEqual(macs[1]?.[1], "[]");
+  assert.equal(macs[2]?.[1], macs[2]?.[0]);
 });
