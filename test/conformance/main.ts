@@ -21,6 +21,7 @@ Runs OPA's conformance cases. FOLDER (or OPA_CASES) has OPA's sources; without i
 
   --filter TEXT   only cases whose id (suite/folder/file: name) contains TEXT
   --engine NAME   native (default) or opa-wasm, whose failures are no errors
+  --as-opa-build  modules with the bytes of \`opa build\`, where no builtin of OPA's runtime is replaced; failures are no errors
   --jobs N        compilers side by side; as many as there are cores
   --cache         keep compiled modules in .cache/conformance (used without the flag once the folder is there)
   --json FILE     write counts and failures to FILE
@@ -35,6 +36,7 @@ const { values: flags, positionals } = parseArgs({
   options: {
     filter: { type: "string" },
     engine: { type: "string", default: "native" },
+    "as-opa-build": { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
     cache: { type: "boolean", default: false },
     json: { type: "string" },
@@ -65,7 +67,7 @@ async function main(): Promise<void> {
   process.stdout.write(`OPA ${opaVersion()}, engine ${engine}, strict mode off\n${formatReport(report)}`);
   if (flags.failures) for (const { id, why } of report.failures) process.stdout.write(`\n${id}\n  ${why}\n`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ engine, ...report }, undefined, 2)}\n`);
-  if (engine !== "native") return;
+  if (engine !== "native" || flags["as-opa-build"]) return;
   const complaints = compareWithKnown(
     results.map(({ testCase, judgement }) => ({ id: testCase.id, passed: judgement.passed })),
     loadKnownFailures(),
@@ -86,6 +88,7 @@ async function run(
   const folder = join(packageRoot(), ".cache", "conformance");
   const options = {
     builtins,
+    asOpaBuild: flags["as-opa-build"],
     jobs,
     cacheFolder: flags.cache || existsSync(folder) ? folder : undefined,
   };

@@ -3,6 +3,7 @@
 import type { Builtin } from "../../src/policy/builtins/builtin.ts";
 import { findBuiltin } from "../../src/policy/builtins/index.ts";
 import { loadPolicy, type PolicyOptions, type TrustingPolicy } from "../../src/policy/evaluator.ts";
+import { createNetworkBuiltins } from "../../src/policy/network-builtins.ts";
 import { PolicyError } from "../../src/policy/policy-error.ts";
 import { RegoNumber, RegoObject } from "../../src/policy/value.ts";
 import { type Compiled, QUERY_ENTRYPOINT } from "./compile-cases.ts";
@@ -49,6 +50,9 @@ const MEMORY_BYTES = 8 * 1024 * 1024;
 /** For cases that ask outside: the look-ups of `localhost`. */
 const MAX_WAIT_MS = 10_000;
 
+/** As without limits: cases look up addresses and `localhost`, and call `http.send` with what it refuses. */
+const NETWORK = createNetworkBuiltins({ httpSend: { allowedHosts: ["*"] }, netLookup: { allowedHosts: ["*"] } });
+
 /** Ours, and those that OPA's own tests declare. SPEC: external_test.go, addTestSleepBuiltin; assets/test.js. */
 function createBuiltins(): (name: string) => Builtin | undefined {
   let calls = 0;
@@ -67,5 +71,5 @@ function createBuiltins(): (name: string) => Builtin | undefined {
       return RegoNumber.of(100);
     },
   };
-  return (name) => added[name] ?? findBuiltin(name);
+  return (name) => added[name] ?? NETWORK.find(name) ?? findBuiltin(name);
 }

@@ -6,9 +6,9 @@ const REASON = "a reason that is long enough to be one";
 const KNOWN = toKnownFailures([{ reason: REASON, cases: ["a", "b"] }]);
 
 describe("the list of known failures", () => {
-  it("is in order, each case once and with a reason, and short enough for the target", () => {
+  it("is in order, each case once and with a reason, and no longer than it was", () => {
     const known = loadKnownFailures();
-    assert.ok(known.size <= 16, `${known.size} cases fail: 4,780 of 4,796 are to pass`);
+    assert.ok(known.size <= 6, `${known.size} cases fail: the list may only get shorter`);
     for (const id of known.keys()) assert.match(id, /^(?:v0|v1|assets)\/\S+\.yaml: \S/);
   });
 

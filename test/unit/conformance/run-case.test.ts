@@ -54,9 +54,13 @@ describe("cases are compiled and run", () => {
   const compiled = new Map<TestCase, Compiled>();
   before(async () => {
     const builtins = ["opa.runtime", "time.now_ns", "units.parse"];
-    await compileCases(cases, { builtins, jobs: 2, cacheFolder: undefined }, async (testCase, module) => {
-      compiled.set(testCase, module);
-    });
+    await compileCases(
+      cases,
+      { builtins, asOpaBuild: false, jobs: 2, cacheFolder: undefined },
+      async (testCase, module) => {
+        compiled.set(testCase, module);
+      },
+    );
   });
   const run = async (engine: "native" | "opa-wasm"): Promise<CaseResult[]> =>
     Promise.all(
