@@ -29,7 +29,8 @@ const (
 	maxStack = 64 << 20
 	// heapBytes is what the heap has from the start, so that ordinary calls do not make the memory grow: a memory of
 	// the first size can be put back to its first state.
-	heapBytes = 24 << 20
+	heapBytes      = 24 << 20
+	heapPieceBytes = 4 << 10
 )
 
 var (
@@ -43,8 +44,12 @@ var (
 func init() {
 	debug.SetGCPercent(-1)
 	debug.SetMaxStack(maxStack)
-	heap := make([]byte, heapBytes)
-	runtime.KeepAlive(heap)
+	// Small pieces, because each costs the allocator a record, and those make the memory grow too.
+	var heap [heapBytes / heapPieceBytes][]byte
+	for i := range heap {
+		heap[i] = make([]byte, heapPieceBytes)
+	}
+	runtime.KeepAlive(&heap)
 	runtime.GC()
 }
 

@@ -35,8 +35,8 @@ interface Instance {
 }
 
 interface Snapshot {
-  /** Up to the last page that is not empty. */
-  readonly memory: Uint8Array;
+  /** What is not zero, by its address. */
+  readonly runs: readonly { readonly at: number; readonly bytes: Uint8Array }[];
   readonly memoryBytes: number;
   readonly globals: ReadonlyMap<string, number | bigint>;
 }
@@ -50,6 +50,7 @@ const UNLIMITED_UNITS = 0x7fff_ffff;
 /** Calls leave some five bytes a unit, so this keeps the heap within what it has from the start. */
 const UNITS_BETWEEN_COLLECTIONS = 2_000_000;
 const PAGE_BYTES = 65_536;
+const BLOCK_BYTES = 4_096;
 const MAX_MESSAGE_CHARS = 1_000;
 const MAX_RESULT_BYTES = 4 * 1024 * 1024;
 
@@ -143,7 +144,7 @@ export class GoReactor {
   }
 
   #restore(): void {
-    const { memory, memoryBytes, globals } = this.#start;
+    const { runs, memoryBytes, globals } = this.#start;
     this.#unitsSinceCollection = 0;
     // INVARIANT: Go's allocator believes that memory ends where it ended then, so one that has grown cannot be put back.
     if (this.memoryBytes !== memoryBytes) {
@@ -152,8 +153,8 @@ export class GoReactor {
       if (missing > 0) (this.#instance.exports.memory as GrowableMemory).grow(missing / PAGE_BYTES);
     }
     const bytes = new Uint8Array(this.#instance.exports.memory.buffer);
-    bytes.set(memory);
-    bytes.fill(0, memory.length);
+    bytes.fill(0);
+    for (const run of runs) bytes.set(run.bytes, run.at);
     for (const [name, value] of globals) {
       const global = this.#instance.globals[name];
       if (global !== undefined) global.value = value;
@@ -190,14 +191,25 @@ interface GrowableMemory extends WasmMemory {
 }
 
 function takeSnapshot({ exports, globals }: Instance): Snapshot {
-  const bytes = Buffer.from(exports.memory.buffer);
-  const zeros = Buffer.alloc(PAGE_BYTES);
-  let end = bytes.length;
-  while (end > 0 && zeros.equals(bytes.subarray(end - PAGE_BYTES, end))) end -= PAGE_BYTES;
+  const memory = new Uint8Array(exports.memory.buffer);
   const names = Object.keys(globals).filter((name) => name.startsWith(STATE_EXPORT));
   return {
-    memory: Uint8Array.from(bytes.subarray(0, end)),
-    memoryBytes: bytes.length,
+    runs: findRuns(Buffer.from(exports.memory.buffer)).map(([at, end]) => ({ at, bytes: memory.slice(at, end) })),
+    memoryBytes: memory.length,
     globals: new Map(names.map((name) => [name, globals[name]?.value ?? 0])),
   };
+}
+
+/** The runs of blocks that are not all zero. */
+function findRuns(memory: Buffer): (readonly [at: number, end: number])[] {
+  const zeros = Buffer.alloc(BLOCK_BYTES);
+  const runs: [number, number][] = [];
+  for (let at = 0; at < memory.length; at += BLOCK_BYTES) {
+    const end = at + BLOCK_BYTES;
+    if (zeros.equals(memory.subarray(at, end))) continue;
+    const last = runs.at(-1);
+    if (last?.[1] === at) last[1] = end;
+    else runs.push([at, end]);
+  }
+  return runs;
 }
