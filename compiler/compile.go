@@ -92,7 +92,7 @@ func compile(r *request) (*answer, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	if err := rewriteNatives(policy, r.HostBuiltins, r.GuardedBuiltins); err != nil {
+	if err := rewriteNatives(policy, r); err != nil {
 		return nil, problemsOf(err, codeInternal, "")
 	}
 	compiled, problems := emit(r, version, compiler, entrypoints, policy)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -23,7 +24,7 @@ var builtinFailed = &ir.BuiltinFunc{
 
 // nativeProblems names what is no native builtin of the module, and so can be neither guarded nor replaced.
 func nativeProblems(r *request) (problems []problem) {
-	for _, name := range slices.Concat(r.HostBuiltins, r.GuardedBuiltins) {
+	for _, name := range slices.Concat(r.HostBuiltins, r.GuardedBuiltins, slices.Sorted(maps.Keys(r.HostUnlessConstant))) {
 		if name == ast.Equality.Name || name == ast.Assign.Name || !wasm.IsWasmEnabled(name) {
 			problems = append(problems, problem{Code: codeBuiltinUnknown, Message: fmt.Sprintf("builtin `%s` is not one that OPA's module brings along", name)})
 		}
@@ -31,8 +32,8 @@ func nativeProblems(r *request) (problems []problem) {
 	return problems
 }
 
-// rewriteNatives changes what the plan does with native builtins. Those of hosted become calls of the host. Those
-// of guarded stay, and what was
+// rewriteNatives changes what the plan does with native builtins. Those that the host answers become calls of the
+// host. Those that are guarded stay, and what was
 //
 //	call name(args) → result
 //
@@ -43,13 +44,13 @@ func nativeProblems(r *request) (problems []problem) {
 //	is_defined result
 //
 // A call without a value leaves the block that it is in, so the call needs one of its own.
-func rewriteNatives(policy *ir.Policy, hosted, guarded []string) error {
-	if len(hosted) == 0 && len(guarded) == 0 {
+func rewriteNatives(policy *ir.Policy, r *request) error {
+	if len(r.HostBuiltins) == 0 && len(r.GuardedBuiltins) == 0 && len(r.HostUnlessConstant) == 0 {
 		return nil
 	}
-	w := natives{policy: policy, hosted: toSet(hosted), guarded: toSet(guarded), strings: map[string]ir.StringIndex{}}
-	for name := range w.hosted {
-		delete(w.guarded, name)
+	w := natives{
+		policy: policy, hosted: toSet(r.HostBuiltins), unlessConstant: r.HostUnlessConstant,
+		guarded: toSet(r.GuardedBuiltins), strings: map[string]ir.StringIndex{}, used: map[string]struct{}{},
 	}
 	calls := countCalls(policy, w.guarded)
 	for _, f := range policy.Funcs.Funcs {
@@ -60,12 +61,12 @@ func rewriteNatives(policy *ir.Policy, hosted, guarded []string) error {
 		w.array = maxLocal(reflect.ValueOf(p)) + 1
 		w.blocks(p.Blocks)
 	}
-	if w.guards != calls {
-		return fmt.Errorf("%d of %d calls are guarded: the plan has statements that this compiler does not know", w.guards, calls)
+	if w.guards+w.renamed != calls {
+		return fmt.Errorf("%d of %d calls are guarded: the plan has statements that this compiler does not know", w.guards+w.renamed, calls)
 	}
-	for i, b := range policy.Static.BuiltinFuncs {
-		if _, ok := w.hosted[b.Name]; ok {
-			policy.Static.BuiltinFuncs[i] = &ir.BuiltinFunc{Name: hostPrefix + b.Name, Decl: b.Decl}
+	for _, b := range policy.Static.BuiltinFuncs {
+		if _, ok := w.used[b.Name]; ok {
+			policy.Static.BuiltinFuncs = append(policy.Static.BuiltinFuncs, &ir.BuiltinFunc{Name: hostPrefix + b.Name, Decl: b.Decl})
 		}
 	}
 	if w.guards > 0 {
@@ -78,9 +79,11 @@ func rewriteNatives(policy *ir.Policy, hosted, guarded []string) error {
 type natives struct {
 	policy          *ir.Policy
 	hosted, guarded map[string]struct{}
+	unlessConstant  map[string]int
 	strings         map[string]ir.StringIndex
 	array           ir.Local
-	guards          int
+	guards, renamed int                 // calls that are guarded, and guarded ones that became the host's
+	used            map[string]struct{} // those that became the host's
 }
 
 func (w *natives) blocks(blocks []*ir.Block) {
@@ -102,10 +105,14 @@ func (w *natives) block(block *ir.Block) {
 		case *ir.WithStmt:
 			w.block(s.Block)
 		case *ir.CallStmt:
-			if _, ok := w.hosted[s.Func]; ok {
+			_, guarded := w.guarded[s.Func]
+			if w.isHosted(s) {
+				w.used[s.Func] = struct{}{}
 				s.Func = hostPrefix + s.Func
-			}
-			if _, ok := w.guarded[s.Func]; ok {
+				if guarded {
+					w.renamed++
+				}
+			} else if guarded {
 				stmts = append(stmts, w.guard(s)...)
 				continue
 			}
@@ -113,6 +120,18 @@ func (w *natives) block(block *ir.Block) {
 		stmts = append(stmts, stmt)
 	}
 	block.Stmts = stmts
+}
+
+func (w *natives) isHosted(call *ir.CallStmt) bool {
+	if _, ok := w.hosted[call.Func]; ok {
+		return true
+	}
+	operand, ok := w.unlessConstant[call.Func]
+	if !ok || operand >= len(call.Args) {
+		return ok
+	}
+	text, constant := call.Args[operand].Value.(ir.StringIndex)
+	return !constant || w.policy.Static.Strings[text].Value == ""
 }
 
 func (w *natives) guard(call *ir.CallStmt) []ir.Stmt {

@@ -21,10 +21,15 @@ type request struct {
 	Values      bool           `json:"values"`  // make the query's results hold the value of each expression
 	Tests       bool           `json:"tests"`   // find the tests, and make each an entrypoint
 
-	Coverage             bool     `json:"coverage"`              // report each expression and rule that runs
-	GuardedBuiltins      []string `json:"guarded_builtins"`      // native ones whose missing value the host is to judge
-	HostBuiltins         []string `json:"host_builtins"`         // native ones that the host answers instead
-	ExperimentalKeywords bool     `json:"experimental_keywords"` // as ast.CapabilitiesExperimentalKeywords
+	Coverage        bool     `json:"coverage"`         // report each expression and rule that runs
+	GuardedBuiltins []string `json:"guarded_builtins"` // native ones whose missing value the host is to judge
+	HostBuiltins    []string `json:"host_builtins"`    // native ones that the host answers instead
+
+	// HostUnlessConstant are more of them by the operand (from 0) that decides: where it is a text of the source, and
+	// not the empty one, the native builtin stays.
+	HostUnlessConstant map[string]int `json:"host_unless_constant"`
+
+	ExperimentalKeywords bool `json:"experimental_keywords"` // as ast.CapabilitiesExperimentalKeywords
 
 	// Capabilities asks for nothing but the capabilities of a host with these builtins.
 	Capabilities bool `json:"capabilities"`

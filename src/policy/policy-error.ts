@@ -51,6 +51,9 @@ export function toAbortError(message: string): PolicyError {
     const sentence = CONFLICT_SENTENCES[kind] ?? message;
     return new PolicyError("policy_conflict", place === undefined ? sentence : `${place}: ${sentence}`);
   }
+  // 0/0, for which OPA's runtime has no other way out; its interpreter calls it what it calls 1/0.
+  if (message === "opa_arith_divide: invalid number")
+    return new PolicyError("policy_builtin_error", "div: divide by zero");
   if (message === "opa_malloc: failed") return new PolicyError("policy_memory", "memory: the limit was reached");
   return new PolicyError("policy_trap", `abort: ${message}`);
 }

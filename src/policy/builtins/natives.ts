@@ -3,27 +3,33 @@
 // Only modules of our compiler ask for either, under names that no policy can call.
 
 import { BUILTIN_FAILED, type CompileRequest, HOST_PREFIX } from "../compiler/index.ts";
-import type { Builtin } from "./builtin.ts";
+import type { Builtin, BuiltinFamily } from "./builtin.ts";
 import { base64Natives } from "./native-base64.ts";
 import { builtinFailed, FALLIBLE_NATIVES } from "./native-guard.ts";
 import { jsonNatives } from "./native-json.ts";
+import { textNatives } from "./native-text.ts";
 import { valueNatives } from "./native-values.ts";
 
-const replacements: ReadonlyMap<string, Builtin> = new Map(
-  [base64Natives, jsonNatives, valueNatives].flatMap((family) => Object.entries(family)),
-);
+const always: BuiltinFamily = { ...base64Natives, ...jsonNatives, ...valueNatives };
+const replacements: ReadonlyMap<string, Builtin> = new Map(Object.entries({ ...always, ...textNatives }));
 
 /** The builtins of the module that the host answers instead, sorted. */
-export const HOST_NATIVES: readonly string[] = [...replacements.keys()].sort();
+const HOSTED: readonly string[] = Object.keys(always).sort();
 
-const GUARDED = FALLIBLE_NATIVES.filter((name) => !replacements.has(name));
+/** PERF: only the empty text is a fault of the module's own, and a text of the source that is not empty is the usual case. */
+const HOSTED_UNLESS_CONSTANT: Readonly<Record<string, number>> = { indexof: 1, replace: 1 };
+
+const GUARDED = FALLIBLE_NATIVES.filter((name) => !HOSTED.includes(name));
+
+type NativeRequest = Pick<CompileRequest, "hostBuiltins" | "hostUnlessConstant" | "guardedBuiltins">;
 
 /**
  * What every compilation of Rego that svidgate runs itself asks for. `strict` puts guards behind the builtins of the
  * module, so that their errors are heard of.
  */
-export const nativeRequest = (strict: boolean): Pick<CompileRequest, "hostBuiltins" | "guardedBuiltins"> => ({
-  hostBuiltins: HOST_NATIVES,
+export const nativeRequest = (strict: boolean): NativeRequest => ({
+  hostBuiltins: HOSTED,
+  hostUnlessConstant: HOSTED_UNLESS_CONSTANT,
   ...(strict && { guardedBuiltins: GUARDED }),
 });
 

@@ -37,6 +37,11 @@ export interface CompileRequest {
   readonly guardedBuiltins?: readonly string[];
   /** Builtins native to OPA's module that the host answers instead, each under its name with {@link HOST_PREFIX}. */
   readonly hostBuiltins?: readonly string[];
+  /**
+   * More of them by the operand (from 0) that decides: where it is a text of the source, and not the empty one, the module's
+   * own builtin stays.
+   */
+  readonly hostUnlessConstant?: Readonly<Record<string, number>>;
   /** Know the keywords that OPA has not made official yet. */
   readonly experimentalKeywords?: boolean;
 }
@@ -177,6 +182,7 @@ export function toRequestLine(request: CompileRequest): string {
     coverage: request.coverage,
     guarded_builtins: request.guardedBuiltins,
     host_builtins: request.hostBuiltins,
+    host_unless_constant: request.hostUnlessConstant,
     experimental_keywords: request.experimentalKeywords,
   })}\n`;
 }
