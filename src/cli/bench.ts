@@ -1,6 +1,7 @@
 // `svidgate bench`: how long one policy takes for one input, and where the time goes, in the evaluator that decides in production.
 
 import { readFile } from "node:fs/promises";
+import { type Environment, toNetworkOptions } from "../app-network.ts";
 import { systemClock } from "../base/clock.ts";
 import { duration, integer } from "../config/field.ts";
 import type { Settings } from "../config/settings.ts";
@@ -12,6 +13,7 @@ import type { ParsedArguments } from "./arguments.ts";
 import { type Command, EXIT, reportProblems } from "./command.ts";
 import { decideOnce, REQUEST_FLAGS, readRequest, requestFlagsIn } from "./decide-once.ts";
 import { readSettings } from "./settings.ts";
+import { readStrictErrors, STRICT_ERRORS_FLAGS } from "./strict-errors.ts";
 
 const FORMATS = ["pretty", "json"] as const;
 
@@ -34,6 +36,7 @@ export const bench: Command = {
   flags: [
     { flag: "input", short: "i", placeholder: "FILE", doc: "the input document, JSON or YAML" },
     ...REQUEST_FLAGS,
+    ...STRICT_ERRORS_FLAGS,
     { flag: "duration", placeholder: "DURATION", doc: "how long to measure (default 2s)" },
     { flag: "count", placeholder: "N", doc: "how many evaluations to measure, instead of a time" },
     { flag: "format", short: "f", placeholder: "FORMAT", doc: "pretty (default) or json" },
@@ -46,9 +49,10 @@ export const bench: Command = {
     const formatText = args.own.get("format")?.[0] ?? "pretty";
     const format = FORMATS.find((one) => one === formatText);
     if (format === undefined) problems.push(`--format: \`${formatText}\` is not valid: expected ${FORMATS.join(", ")}`);
+    const strictBuiltinErrors = !resolved.ok || readStrictErrors(args, resolved.settings, problems);
     const extent = readExtent(args, problems);
     const limitUs = readLimit(args, problems);
-    const input = resolved.ok ? await readInput(args, resolved.settings) : undefined;
+    const input = resolved.ok ? await readInput(args, resolved.settings, ports.env) : undefined;
     if (input?.ok === false) problems.push(...input.problems);
     if (problems.length > 0 || !resolved.ok || format === undefined || input?.ok !== true)
       return reportProblems(ports, problems);
@@ -59,10 +63,11 @@ export const bench: Command = {
       regoVersion: settings.regoVersion,
       entrypoint: settings.entrypoint,
       engine: settings.engine,
-      strictBuiltinErrors: settings.strictBuiltinErrors,
+      strictBuiltinErrors,
       budgetSteps: settings.budgetSteps,
       maxMemoryBytes: settings.maxMemoryBytes,
       clock: systemClock,
+      network: toNetworkOptions(settings, ports.env),
       input: input.json,
       ...extent,
     });
@@ -106,9 +111,9 @@ type Input =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The input document: a file's, or the one that a check of the request evaluates the policy over. */
-async function readInput(args: ParsedArguments, settings: Settings): Promise<Input> {
+async function readInput(args: ParsedArguments, settings: Settings, environment: Environment): Promise<Input> {
   const [file] = args.own.get("input") ?? [];
-  if (file === undefined) return inputOfRequest(args, settings);
+  if (file === undefined) return inputOfRequest(args, settings, environment);
   if (args.positionals.length > 0 || requestFlagsIn(args).length > 0) {
     return { ok: false, problems: ["--input: give the input document or a request, not both"] };
   }
@@ -120,10 +125,10 @@ async function readInput(args: ParsedArguments, settings: Settings): Promise<Inp
     : { ok: false, problems: [document.detail ?? `${file}: ${document.code}`] };
 }
 
-async function inputOfRequest(args: ParsedArguments, settings: Settings): Promise<Input> {
+async function inputOfRequest(args: ParsedArguments, settings: Settings, environment: Environment): Promise<Input> {
   const request = await readRequest(args);
   if (!request.ok) return request;
-  const decided = await decideOnce(settings, request.bytes);
+  const decided = await decideOnce(settings, request.bytes, environment);
   if (!decided.ok) return decided;
   const { input, decision } = decided.record;
   if (input !== undefined) return { ok: true, json: input };

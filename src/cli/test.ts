@@ -10,9 +10,11 @@ import { toPrettyLines, toPrettySummary } from "../policy/test-runner/report-pre
 import { countResults, type TestResult } from "../policy/test-runner/result.ts";
 import { runTests, type TestOptions } from "../policy/test-runner/run-tests.ts";
 import { takeSnapshot, watchFiles } from "../policy/test-runner/watch.ts";
+import { ALLOW_NET_FLAG, readNetworkOptions } from "./allow-net.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { type CliPorts, type Command, EXIT, reportProblems } from "./command.ts";
 import { readSettings } from "./settings.ts";
+import { readStrictErrors, STRICT_ERRORS_FLAGS, strictErrorsLine } from "./strict-errors.ts";
 
 const FORMATS = ["pretty", "json", "junit"] as const;
 type Format = (typeof FORMATS)[number];
@@ -41,6 +43,8 @@ export const test: Command = {
     { flag: "coverage", short: "c", doc: "tell which lines no test comes to; with --format json, that alone" },
     { flag: "threshold", placeholder: "PERCENT", doc: "exit 1 when fewer lines are covered; implies --coverage" },
     { flag: "timeout", placeholder: "DURATION", doc: "for each test (default 5s)" },
+    ALLOW_NET_FLAG,
+    ...STRICT_ERRORS_FLAGS,
     { flag: "fail-on-empty", doc: "exit 1 when there is no test to run" },
   ],
   maxPositionals: Number.POSITIVE_INFINITY,
@@ -53,6 +57,8 @@ export const test: Command = {
     const timeout = duration(1, 3_600_000)(args.own.get("timeout")?.[0] ?? "5s");
     if (!timeout.ok) problems.push(`--timeout: ${timeout.detail}`);
     const threshold = readThreshold(args, problems);
+    const network = resolved.ok ? readNetworkOptions(args, ports, resolved.settings, problems) : {};
+    const strictBuiltinErrors = !resolved.ok || readStrictErrors(args, resolved.settings, problems);
     if (args.positionals.length === 0) problems.push("nothing to test: name the folder of a policy and its tests");
     if (problems.length > 0 || !resolved.ok || !timeout.ok || format === undefined)
       return reportProblems(ports, problems);
@@ -62,9 +68,12 @@ export const test: Command = {
       dataFiles: resolved.settings.dataFiles,
       regoVersion: resolved.settings.regoVersion,
       timeoutMs: timeout.value,
+      network,
+      strictBuiltinErrors,
       ...(filter !== undefined && { filter }),
       coverage: args.own.has("coverage") || threshold !== undefined,
     };
+    if (format === "pretty") ports.err(strictErrorsLine(strictBuiltinErrors));
     const once = (): Promise<number> => runOnce(options, format, threshold, args, ports);
     return args.own.has("watch") ? watch(options, once, ports) : once();
   },

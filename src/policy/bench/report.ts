@@ -1,6 +1,7 @@
 // What `svidgate bench` found out, and how it is told: as text for people, as one JSON object for programs.
 
 import { toPlainText } from "../../base/plain-text.ts";
+import type { StrictErrors } from "../active-policy.ts";
 import type { Distribution } from "./distribution.ts";
 import type { PhaseTimes } from "./phase-clock.ts";
 import type { AskedQuestion } from "./remembered-answers.ts";
@@ -11,9 +12,7 @@ export interface BenchReport {
   /** JSON text; absent when the rule is undefined. */
   readonly result?: string;
   readonly engine: string;
-  readonly strictBuiltinErrors: boolean;
-  /** Whether the module came compiled; strict mode then has one half only. */
-  readonly precompiled: boolean;
+  readonly strictErrors: StrictErrors;
   /** How many evaluations the figures are of. */
   readonly evaluations: number;
   /** Microseconds of one evaluation. */
@@ -42,8 +41,7 @@ export function toBenchJson(report: BenchReport): string {
     {
       entrypoint: report.entrypoint,
       engine: report.engine,
-      strict_builtin_errors: report.strictBuiltinErrors,
-      precompiled: report.precompiled,
+      strict_builtin_errors: report.strictErrors,
       evaluations: report.evaluations,
       evaluations_per_second: Math.round(report.perSecond),
       evaluation_us: { p50: us.p50, p90: us.p90, p99: us.p99, max: us.max, mean: us.mean },
@@ -73,15 +71,10 @@ export function toBenchJson(report: BenchReport): string {
 /** As text; ends with a line feed. */
 export function toBenchText(report: BenchReport): string {
   const { us, phases } = report;
-  const strict = report.strictBuiltinErrors
-    ? report.precompiled
-      ? "on, for the host's builtins: the module came compiled"
-      : "on"
-    : "off";
   const lines = [
     row("entrypoint", report.entrypoint),
     row("result", report.result ?? "undefined"),
-    row("strict mode", strict),
+    row("strict mode", STRICT[report.strictErrors]),
     row("evaluations", `${report.evaluations}, ${Math.round(report.perSecond)}/s on one core`),
     row("one evaluation", `p50 ${micros(us.p50)}, p90 ${micros(us.p90)}, p99 ${micros(us.p99)}, max ${micros(us.max)}`),
     ...(phases === undefined ? [] : phaseLines(phases)),
@@ -108,6 +101,12 @@ function phaseLines(phases: PhaseTimes): readonly string[] {
 
 const budget = ({ taken, budget: whole }: NonNullable<BenchReport["steps"]>): string =>
   `${taken} of ${whole} steps (${((100 * taken) / whole).toPrecision(2)}%)`;
+
+const STRICT: Readonly<Record<StrictErrors, string>> = {
+  all: "on",
+  host: "on for the host's builtins, off for those of the module: it came compiled without guards",
+  off: "off",
+};
 
 const WIDTH = 22;
 const row = (name: string, value: string): string => `${`${name}:`.padEnd(WIDTH)} ${value}`;

@@ -4,10 +4,11 @@ import type { Builtin } from "../builtins/builtin.ts";
 import { findBuiltin } from "../builtins/index.ts";
 import { COVER_BUILTIN, TEST_BUILTINS } from "../compiler/index.ts";
 import { loadPolicy } from "../evaluator.ts";
+import { createNetworkBuiltins } from "../network-builtins.ts";
 import { PolicyError } from "../policy-error.ts";
 import { RegoNumber, toJson, type Value } from "../value.ts";
 import type { Covered } from "./coverage.ts";
-import type { Evaluation, Step } from "./worker-messages.ts";
+import type { Evaluation, Step, WorkerTask } from "./worker-messages.ts";
 
 /** Most lines that one test may print, and most cases that it may begin; what is more is left out. */
 const MAX_LINES = 10_000;
@@ -17,7 +18,10 @@ const MAX_CASES = 100_000;
 export type EvaluateTest = (entrypoint: string) => Promise<Evaluation>;
 
 /** Loads the module. Throws PolicyError. `nowMs` is a monotonic clock. */
-export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () => number): EvaluateTest {
+export function createTestEvaluator(
+  { wasm, data, maxMemoryBytes, network, strictBuiltinErrors }: Omit<WorkerTask, "entrypoints">,
+  nowMs: () => number,
+): EvaluateTest {
   let output: string[] = [];
   let begun: { name: readonly string[]; step?: Step }[] = [];
   let step = undefined as Step | undefined;
@@ -57,9 +61,14 @@ export function createTestEvaluator(wasm: Uint8Array, data: string, nowMs: () =>
       },
     ],
   ]);
+  const outside = createNetworkBuiltins(network);
   const policy = loadPolicy(wasm, {
     data,
-    findBuiltin: (name) => builtins.get(name) ?? findBuiltin(name),
+    maxMemoryBytes,
+    strictBuiltinErrors,
+    // A test may ask a rule of a thousand cases; what bounds it is its time.
+    budgetSteps: "off",
+    findBuiltin: (name) => builtins.get(name) ?? outside.find(name) ?? findBuiltin(name),
     onPrint: (line) => {
       if (output.length < MAX_LINES) output.push(line);
     },

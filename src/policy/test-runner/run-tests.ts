@@ -1,7 +1,7 @@
 // Runs the tests of Rego sources in the evaluator that decides in production, not in OPA's interpreter: sources and tests
 // are compiled to one module in which every test is an entrypoint.
 
-import { builtinNames } from "../builtins/index.ts";
+import { builtinNames, nativeRequest } from "../builtins/index.ts";
 import {
   type CompiledPolicy,
   compileRego,
@@ -9,6 +9,7 @@ import {
   TEST_BUILTINS,
   type TestRule,
 } from "../compiler/index.ts";
+import { type NetworkOptions, networkNames, withNetworkHints } from "../network-builtins.ts";
 import { PRINT_BUILTIN } from "../print-builtin.ts";
 import { type PolicySource, readPolicySource } from "../source.ts";
 import { toJson } from "../value.ts";
@@ -25,6 +26,10 @@ export interface TestOptions {
   readonly dataFiles: readonly string[];
   /** Used where a bundle's manifest does not say. */
   readonly regoVersion: "v0" | "v1";
+  /** What tests may reach outside; nothing unless set. */
+  readonly network?: NetworkOptions;
+  /** Whether an error of a builtin is an error of the test, as the policy that decides has it. Default true. */
+  readonly strictBuiltinErrors?: boolean;
   /** For one test. */
   readonly timeoutMs: number;
   /** RE2 expression that a test's path must match. */
@@ -42,6 +47,11 @@ export type TestRun =
       readonly coverage?: CoverageReport;
     }
   | { readonly ok: false; readonly problems: readonly string[] };
+
+/** As `svidgate serve` has it unless told otherwise. */
+const MEMORY_BYTES = 256 * 1024 * 1024;
+/** Each report of an expression leaves its operands' texts in memory until the evaluation ends. */
+const COVERAGE_MEMORY_BYTES = 2048 * 1024 * 1024;
 
 /** Reads, compiles and runs; `onResult` hears of each test as it is done. */
 export async function runTests(
@@ -62,12 +72,14 @@ export async function runTests(
     files: source.modules,
     entrypoints: [],
     regoVersion: source.regoVersion ?? options.regoVersion,
-    builtins: [...builtinNames, PRINT_BUILTIN, TEST_BUILTINS.case],
+    builtins: [...builtinNames, ...networkNames(options.network), PRINT_BUILTIN, TEST_BUILTINS.case],
     ...(options.coverage === true && { coverage: true }),
     print: true,
     tests: true,
+    ...nativeRequest(options.strictBuiltinErrors ?? true),
   });
-  if (!compiled.ok) return { ok: false, problems: [formatCompileErrors(compiled.errors, source.modules)] };
+  if (!compiled.ok)
+    return { ok: false, problems: [formatCompileErrors(withNetworkHints(compiled.errors), source.modules)] };
   const tests = compiled.value.tests.filter(({ path }) => filter.value(path));
   return evaluateAll(compiled.value, source, tests, options, onResult);
 }
@@ -83,7 +95,14 @@ async function evaluateAll(
   const running = tests.filter(({ entrypoint }) => entrypoint !== undefined);
   const done = new Map<TestRule, TestResult>();
   const covered: Covered[] = [];
-  const task = { wasm, data: toJson(source.data), entrypoints: running.map(({ entrypoint = "" }) => entrypoint) };
+  const task = {
+    wasm,
+    data: toJson(source.data),
+    maxMemoryBytes: options.coverage === true ? COVERAGE_MEMORY_BYTES : MEMORY_BYTES,
+    entrypoints: running.map(({ entrypoint = "" }) => entrypoint),
+    network: options.network ?? {},
+    strictBuiltinErrors: options.strictBuiltinErrors ?? true,
+  };
   const run = await runEntrypoints(task, options.timeoutMs, (index, evaluation) => {
     covered.push(...evaluation.covered);
     const test = running[index];

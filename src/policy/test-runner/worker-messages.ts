@@ -1,5 +1,6 @@
 // What the thread that evaluates tests is given and what it says.
 
+import type { NetworkOptions } from "../network-builtins.ts";
 import type { BegunCase, Step } from "./cases.ts";
 import type { Covered } from "./coverage.ts";
 
@@ -10,8 +11,13 @@ export interface WorkerTask {
   readonly wasm: Uint8Array;
   /** The data document, JSON text. */
   readonly data: string;
+  /** Most memory of one evaluation. */
+  readonly maxMemoryBytes: number;
   /** What to evaluate, in this order. */
   readonly entrypoints: readonly string[];
+  /** What they may reach outside. */
+  readonly network: NetworkOptions;
+  readonly strictBuiltinErrors: boolean;
 }
 
 /** What one evaluation gave. */

@@ -10,7 +10,7 @@ import type { WorkerMessage, WorkerTask } from "./worker-messages.ts";
 async function run(task: WorkerTask, say: (message: WorkerMessage) => void): Promise<void> {
   let evaluate: EvaluateTest;
   try {
-    evaluate = createTestEvaluator(task.wasm, task.data, () => performance.now());
+    evaluate = createTestEvaluator(task, () => performance.now());
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     say({ kind: "refused", problem: `${error.code}: ${error.message}` });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -85,6 +88,41 @@ describe("svidgate bench", () => {
     assert.match(above.err, /^svidgate: the median of [\d.]+ µs is above 0 µs, which --fail-above allows\n$/);
     const below = await bench("--input", file("input.json"), "--count", "20", "--fail-above", "60000000");
     assert.deepEqual([below.code, below.err], [0, ""]);
+  });
+
+  it("asks what is outside once, and measures with the answer known", async () => {
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests++;
+      response.setHeader("content-type", "application/json").end('{"ok": true}');
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    try {
+      const { port } = server.address() as AddressInfo;
+      await writeFile(file("url.json"), JSON.stringify({ url: `http://127.0.0.1:${port}/` }));
+      await writeFile(
+        file("net.rego"),
+        'package envoy.authz\n\nallow := http.send({"method": "get", "url": input.url}).body.ok\n',
+      );
+      const words = ["--policy", file("net.rego"), "--input", file("url.json"), "--count", "20", "--format", "json"];
+      const run = await runInProcess("bench", ...words, "--set", "svidgate.policy.http_send.allowed_hosts=127.0.0.1");
+      assert.equal(run.code, 0, run.err);
+      const report = JSON.parse(run.out) as { asked: { about: string; ms: number }[]; result: boolean };
+      assert.equal(report.result, true);
+      assert.deepEqual(
+        report.asked.map(({ about }) => about),
+        [`http.send to 127.0.0.1:${port}`],
+      );
+      assert.ok((report.asked[0]?.ms ?? 0) > 0);
+      assert.equal(requests, 1);
+      const refused = await runInProcess("bench", ...words);
+      assert.equal(refused.code, 2);
+      assert.match(refused.err, /http\.send/);
+      assert.equal(requests, 1);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   const usage: readonly (readonly [string, readonly string[], RegExp])[] = [

@@ -114,9 +114,10 @@ describe("svidgate test --coverage", () => {
     const missed = await svidgate("test", "--threshold", "99.5", folder);
     assert.equal(missed.code, 1);
     assert.match(missed.out, /^PASS: 4\/4\ncoverage:\n/);
-    assert.match(missed.err, /^svidgate: the tests cover \d\d\.\d\d% of the lines, and --threshold asks for 99\.5%\n$/);
+    assert.match(missed.err, /^svidgate: the tests cover \d\d\.\d\d% of the lines, and --threshold asks for 99\.5%$/m);
     const met = await svidgate("test", "--threshold", "50", folder);
-    assert.deepEqual([met.code, met.err], [0, ""]);
+    assert.equal(met.code, 0);
+    assert.doesNotMatch(met.err, /threshold/);
     const exact = await svidgate("test", "--threshold", "100", "--run", "none", file("empty.rego"));
     assert.equal(exact.code, 1, "no lines are not all lines");
   });

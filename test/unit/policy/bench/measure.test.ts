@@ -73,7 +73,7 @@ describe("a measurement", () => {
     const report = await reportOf();
     assert.equal(report.evaluations, 50);
     assert.equal(report.result, "true");
-    assert.equal(report.precompiled, false);
+    assert.equal(report.strictErrors, "off");
     assert.equal(report.inputBytes, 16);
     assert.equal(report.dataBytes, 19);
     assert.ok(report.perSecond > 0);
@@ -123,12 +123,12 @@ describe("a measurement", () => {
     assert.equal(outcome.report.inputBytes, 0);
   });
 
-  it("knows a policy that came compiled", async () => {
+  it("knows a policy that came compiled, and how strict it is", async () => {
     const program = await loadProgram(optionsOf());
     assert.ok(program.ok);
     await writeFile(join(folder, "policy.wasm"), program.wasm);
-    const report = await reportOf({ paths: [join(folder, "policy.wasm")] });
-    assert.equal(report.precompiled, true);
+    const report = await reportOf({ paths: [join(folder, "policy.wasm")], strictBuiltinErrors: true });
+    assert.equal(report.strictErrors, "host");
     assert.equal(report.result, "true");
     assert.equal(report.note, undefined, "a bare module has no plan");
   });

@@ -6,8 +6,7 @@ const REPORT: BenchReport = {
   entrypoint: "envoy/authz/allow",
   result: "true",
   engine: "native",
-  strictBuiltinErrors: true,
-  precompiled: false,
+  strictErrors: "all",
   evaluations: 1000,
   us: { p50: 8.1234, p90: 9, p99: 12.5, max: 2345.678, mean: 8.5 },
   perSecond: 117_647.05,
@@ -60,11 +59,11 @@ describe("the report as text", () => {
   const lines: readonly (readonly [string, BenchReport, RegExp])[] = [
     ["an undefined result", bare, /^result: +undefined$/m],
     ["no budget", bare, /^budget: +off$/m],
-    ["strict mode that is off", { ...REPORT, strictBuiltinErrors: false }, /^strict mode: +off$/m],
+    ["strict mode that is off", { ...REPORT, strictErrors: "off" }, /^strict mode: +off$/m],
     [
       "strict mode of a compiled module, which has one half of it",
-      { ...REPORT, precompiled: true },
-      /^strict mode: +on, for the host's builtins: the module came compiled$/m,
+      { ...REPORT, strictErrors: "host" },
+      /^strict mode: +on for the host's builtins, off for those of the module: it came compiled without guards$/m,
     ],
     [
       "what was asked outside",
@@ -88,8 +87,7 @@ describe("the report as JSON", () => {
     assert.deepEqual(JSON.parse(text), {
       entrypoint: "envoy/authz/allow",
       engine: "native",
-      strict_builtin_errors: true,
-      precompiled: false,
+      strict_builtin_errors: "all",
       evaluations: 1000,
       evaluations_per_second: 117_647,
       evaluation_us: { p50: 8.123, p90: 9, p99: 12.5, max: 2345.678, mean: 8.5 },
