@@ -12,7 +12,7 @@ import { findJsonFault, replaceLoneSurrogates } from "./json-text.ts";
 import { loadNativeEngine } from "./native-engine.ts";
 import { loadOpaWasmEngine } from "./opa-wasm-engine.ts";
 import { PolicyError } from "./policy-error.ts";
-import { createPrintBuiltin, PRINT_BUILTIN } from "./print-builtin.ts";
+import { withPrint } from "./print-builtin.ts";
 import { MAX_VALUE_DEPTH, toWellFormed } from "./value.ts";
 import { MAX_WAIT_MS, WaitingRoom } from "./waiting.ts";
 import { MAX_STEPS } from "./wasm-counter.ts";
@@ -43,10 +43,16 @@ export interface PolicyOptions {
   readonly pressure?: BudgetPressure;
   /** Hears of the steps of each evaluation as it ends, also of one that failed; not called when the budget is off. */
   readonly onSteps?: (steps: number) => void;
-  /** Makes an error of a builtin an error of the evaluation, `policy_builtin_error`, instead of undefined. Default false. */
+  /**
+   * Makes an error of a builtin an error of the evaluation, `policy_builtin_error`, instead of undefined. Default false, as
+   * in OPA: of a module that was not compiled with guards it catches the errors of the host's builtins only, and whoever
+   * loads a module should not take half of it for the whole.
+   */
   readonly strictBuiltinErrors?: boolean;
   /** Gets each line that the policy prints; must not throw. Default: nothing is done with them. */
   readonly onPrint?: (line: string) => void;
+  /** Gets the notes of `trace`; must not throw. Default: nothing is done with them. */
+  readonly onTrace?: (note: string) => void;
   /** Finds the builtins that OPA's runtime does not carry. Default: those of this package, without the network. */
   readonly findBuiltin?: (name: string) => Builtin | undefined;
   /** Most evaluations that wait for an answer from outside at a time; one more is `policy_overloaded`. Default 512. */
@@ -130,8 +136,7 @@ export function loadPolicy(
     maxDepth: inRange("maxDepth", options.maxDepth ?? MAX_VALUE_DEPTH, 1, 10_000),
   };
   const onPrint = options.onPrint ?? (() => undefined);
-  const print = createPrintBuiltin(onPrint);
-  const find = options.findBuiltin ?? findBuiltin;
+  const find = withPrint(options.findBuiltin ?? findBuiltin, onPrint, options.onTrace);
   const budget = options.budgetSteps ?? DEFAULT_BUDGET_STEPS;
   const load = ENGINES.get(options.engine ?? "native");
   if (load === undefined) throw new RangeError(`engine: \`${options.engine}\` is neither native nor opa-wasm`);
@@ -142,7 +147,7 @@ export function loadPolicy(
     budgetSteps: budget === "off" ? budget : inRange("budgetSteps", budget, 1, MAX_STEPS),
     strictBuiltinErrors: options.strictBuiltinErrors ?? false,
     onPrint,
-    findBuiltin: (name) => (name === PRINT_BUILTIN ? print : find(name)),
+    findBuiltin: find,
     ...(onPhase && { onPhase }),
     ...(options.pressure && { pressure: options.pressure }),
     ...(options.onSteps && { onSteps: options.onSteps }),

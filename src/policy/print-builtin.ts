@@ -9,23 +9,54 @@ export const PRINT_BUILTIN = "internal.print";
 
 /** Most lines of one call. SECURITY: combinations of a request's lists multiply. */
 const MAX_LINES = 1_000;
+/** Most characters of all its lines together; the lines behind are left out. */
+const MAX_CHARS = 1_048_576;
+
+/** Finds what `find` finds, and `print`, whose lines go to `onPrint`, and `trace`, whose notes go to `onTrace`. */
+export function withPrint(
+  find: (name: string) => Builtin | undefined,
+  onPrint: (line: string) => void,
+  onTrace: ((note: string) => void) | undefined,
+): (name: string) => Builtin | undefined {
+  const print = createPrintBuiltin(onPrint);
+  return (name) => {
+    if (name === PRINT_BUILTIN) return print;
+    const builtin = find(name);
+    return name === "trace" && builtin !== undefined && onTrace !== undefined ? told(builtin, onTrace) : builtin;
+  };
+}
+
+/** A builtin that answers as `builtin`, and whose first operand goes to `tell`. */
+const told =
+  (builtin: Builtin, tell: (note: string) => void): Builtin =>
+  (args, context) => {
+    const answer = builtin(args, context);
+    const [note] = args;
+    if (typeof note === "string") context.once(() => tell(note));
+    return answer;
+  };
 
 /** The builtin; each line goes to `onPrint`. */
-export function createPrintBuiltin(onPrint: (line: string) => void): Builtin {
+function createPrintBuiltin(onPrint: (line: string) => void): Builtin {
   return ([operands], { once }) => {
-    for (const line of toLines(Array.isArray(operands) ? operands : [])) once(() => onPrint(line));
+    let left = MAX_CHARS;
+    for (const parts of toLines(Array.isArray(operands) ? operands : [])) {
+      left -= parts.reduce((sum, part) => sum + part.length + 1, 0);
+      if (left < 0) break;
+      once(() => onPrint(parts.join(" ")));
+    }
     return undefined;
   };
 }
 
-function toLines(operands: readonly Value[]): string[] {
+function toLines(operands: readonly Value[]): readonly (readonly string[])[] {
   let lines: string[][] = [[]];
   for (const operand of operands) {
     const values = operand instanceof RegoSet ? operand.values : [operand];
     const texts = values.length === 0 ? ["<undefined>"] : values.map(toText);
     lines = lines.flatMap((line) => texts.map((text) => [...line, text])).slice(0, MAX_LINES);
   }
-  return lines.map((line) => line.join(" "));
+  return lines;
 }
 
 const toText = (value: Value): string => (typeof value === "string" ? value : printValue(value));
