@@ -1,6 +1,7 @@
 // What decides, made of settings: the policy, the options of the input document, and the handler over both. `serve`, `check`
 // and `compare` decide through here, so that no setting counts in one of them and is forgotten in another.
 
+import { type Environment, toNetworkOptions } from "./app-network.ts";
 import type { CheckHandler, CheckReply } from "./authz/check-handler.ts";
 import { createCheckHandler, type DecidePorts } from "./authz/decide.ts";
 import { createResponseWriter } from "./authz/response.ts";
@@ -9,7 +10,7 @@ import type { Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
 import { loadProtoDescriptor } from "./policy/body/proto-descriptor.ts";
 import type { InputOptions } from "./policy/input.ts";
-import { loadActivePolicy } from "./policy/load.ts";
+import { type LoadOptions, loadActivePolicy } from "./policy/load.ts";
 
 /** What decides. */
 export interface DecisionParts {
@@ -23,11 +24,15 @@ export type LoadedParts =
   | { readonly ok: true; readonly parts: DecisionParts; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Reads policy, data and proto descriptor. `onPrint` gets what the policy prints. */
+/** Who hears of evaluations: what the policy prints and notes, the steps that each took, whom it asks outside. */
+export type EvaluationListeners = Pick<LoadOptions, "onPrint" | "onTrace" | "onSteps" | "networkPorts">;
+
+/** Reads policy, data and proto descriptor. `environment` is for options of `http.send` that name a variable. */
 export async function loadDecisionParts(
   settings: Settings,
   clock: Clock,
-  onPrint?: (text: string) => void,
+  listeners: EvaluationListeners = {},
+  environment: Environment = {},
 ): Promise<LoadedParts> {
   const input = await readInputOptions(settings);
   const loaded = await loadActivePolicy({
@@ -37,9 +42,12 @@ export async function loadDecisionParts(
     entrypoint: settings.entrypoint,
     engine: settings.engine,
     strictBuiltinErrors: settings.strictBuiltinErrors,
+    budgetSteps: settings.budgetSteps,
     maxMemoryBytes: settings.maxMemoryBytes,
     clock,
-    ...(onPrint && { onPrint }),
+    network: toNetworkOptions(settings, environment),
+    maxWaiting: settings.maxWaiting,
+    ...listeners,
   });
   const problems = [input, loaded].flatMap((part) => (part.ok ? [] : part.problems));
   if (!input.ok || !loaded.ok) return { ok: false, problems };

@@ -9,6 +9,7 @@ import {
   type RunningIdentity,
   startIdentity,
 } from "./app-identity.ts";
+import type { Environment } from "./app-network.ts";
 import { loadListenerTls, NO_SVID, wantsTls } from "./app-tls.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { OpaDecisionLog } from "./audit/opa-decision-log.ts";
@@ -22,6 +23,7 @@ import type { Clock } from "./base/clock.ts";
 import { changesThatNeedRestart } from "./config/restart.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { Identity } from "./identity/identity.ts";
+import type { NetworkPorts } from "./policy/network-builtins.ts";
 import type { TlsMaterial } from "./server/tls-material.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -62,17 +64,40 @@ export type LoadedRules =
       readonly isTlsAtFault?: true;
     };
 
+/** What rules need of the process. */
+export interface RulesPorts extends IdentityPorts {
+  /** For metrics: the steps of each evaluation. */
+  readonly onSteps?: (steps: number) => void;
+  /** Where requests of policies are told of. */
+  readonly networkPorts?: NetworkPorts;
+  /** For options of `http.send` that name a variable. */
+  readonly environment?: Environment;
+}
+
 /** Reads policy, data, proto descriptor and TLS files, and starts identity, or has `current` read its files again. */
 export async function loadRules(
   settings: Settings,
-  ports: IdentityPorts,
+  ports: RulesPorts,
   current?: RunningIdentity,
 ): Promise<LoadedRules> {
   const { clock, log } = ports;
   const started = await loadIdentity(settings, ports, current);
   const identity = started.ok ? started.identity : undefined;
   const [loaded, tls] = await Promise.all([
-    loadDecisionParts(settings, clock, (text) => log.debug("policy print", { text })),
+    loadDecisionParts(
+      settings,
+      clock,
+      {
+        // PERF: only then does the compiler keep `print`; otherwise its operands are not even computed.
+        ...(log.enabled("debug") && {
+          onPrint: (text) => log.debug("policy print", { text }),
+          onTrace: (note) => log.debug("policy trace", { note }),
+        }),
+        ...(ports.onSteps && { onSteps: ports.onSteps }),
+        ...(ports.networkPorts && { networkPorts: ports.networkPorts }),
+      },
+      ports.environment,
+    ),
     loadListenerTls(settings, clock.unixMs(), identity?.workloadApi),
   ]).catch((fault: unknown) => {
     if (identity !== current) identity?.close();
@@ -120,11 +145,7 @@ export interface ReloadState {
 }
 
 /** Reads everything anew for these settings: all valid, or problems. Never rejects. */
-export async function reloadRules(
-  current: Rules,
-  resolved: ResolvedSettings,
-  ports: IdentityPorts,
-): Promise<LoadedRules> {
+export async function reloadRules(current: Rules, resolved: ResolvedSettings, ports: RulesPorts): Promise<LoadedRules> {
   if (!resolved.ok) return resolved;
   const fixed = changesThatNeedRestart(current.settings.config, resolved.settings.config);
   if (fixed.length > 0) {

@@ -5,6 +5,7 @@ import type { ReloadState, Rules } from "./app-rules.ts";
 import { toTlsStatus } from "./app-tls.ts";
 import type { AuditStats } from "./audit/audit.ts";
 import { packageVersion } from "./base/package-root.ts";
+import { shippedCompiler } from "./policy/compiler/artifact.ts";
 import type { CheckServer } from "./server/check-server.ts";
 import type { Health } from "./server/health.ts";
 import type { TlsRenewed } from "./server/tls-renewal.ts";
@@ -58,6 +59,7 @@ export function toStatus(facts: StatusFacts): unknown {
       entrypoint: policy.entrypoint,
       wasm_sha256: policy.wasmSha256,
       engine: settings.engine,
+      strict_builtin_errors: policy.strictErrors,
       activated: new Date(policy.activatedUnixMs).toISOString(),
       warnings: facts.warnings,
     },
@@ -76,3 +78,12 @@ const toAuditStatus = ({ recorded, written, lost, sinkErrors, queuedEvents, queu
   queued_events: queuedEvents,
   queued_bytes: queuedBytes,
 });
+
+/** Undefined when the installation lacks the compiler, which a policy that came compiled does not need. */
+export function nameCompiler(): string | undefined {
+  try {
+    return shippedCompiler();
+  } catch {
+    return undefined;
+  }
+}

@@ -5,9 +5,18 @@ import { randomUUID } from "node:crypto";
 import { openAppAdmin } from "./app-admin.ts";
 import { announceIdentity, logWarnings } from "./app-announce.ts";
 import { startAudit } from "./app-audit.ts";
-import type { IdentityPorts } from "./app-identity.ts";
 import { type AppParts, createAppMetrics } from "./app-metrics.ts";
-import { createDecider, loadRules, type ReloadState, type RulePorts, type Rules, reloadRules } from "./app-rules.ts";
+import { toNetworkPorts } from "./app-network.ts";
+import {
+  createDecider,
+  loadRules,
+  type ReloadState,
+  type RulePorts,
+  type Rules,
+  type RulesPorts,
+  reloadRules,
+} from "./app-rules.ts";
+import { nameCompiler } from "./app-status.ts";
 import { announceListener, notAfter } from "./app-tls.ts";
 import { clientTrustOf, followTls } from "./app-tls-follow.ts";
 import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
@@ -19,7 +28,6 @@ import { systemTimers, type Timers } from "./base/timers.ts";
 import { createUuidV7 } from "./base/uuid-v7.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
-import { shippedCompiler } from "./policy/compiler/artifact.ts";
 import type { AdminServer } from "./server/admin.ts";
 import { type CheckServer, openCheckServer } from "./server/check-server.ts";
 import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
@@ -36,6 +44,8 @@ export interface AppPorts {
   /** The machine's unless given. */
   readonly timers?: Timers;
   readonly log: Log;
+  /** What the process was started with, for options of `http.send` that name a variable; none unless given. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The path of the configuration file, for `GET /status`. */
   readonly configFile?: string | undefined;
 }
@@ -79,14 +89,17 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   if (!target.ok) problems.push(target.detail ?? target.code);
   const parts: AppParts = {};
   const metrics = createAppMetrics(parts, clock, log);
-  const identityPorts: IdentityPorts = {
+  const rulesPorts: RulesPorts = {
     clock,
     timers: ports.timers ?? systemTimers,
     log,
     onBundle: metrics.identity.bundle,
     onDenyListApplied: metrics.identity.denyListApplied,
+    onSteps: metrics.evaluated,
+    networkPorts: toNetworkPorts(metrics, log),
+    ...(ports.environment && { environment: ports.environment }),
   };
-  const loaded = await loadRules(settings, identityPorts);
+  const loaded = await loadRules(settings, rulesPorts);
   if (!loaded.ok) problems.push(...loaded.problems);
   if (problems.length > 0 || !loaded.ok || !target.ok || listen === undefined) {
     if (loaded.ok) loaded.rules.identity.close();
@@ -148,7 +161,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   };
   const tls = followTls(
     () => rules,
-    { clock, timers: identityPorts.timers, log, counted: metrics.tlsReloaded },
+    { clock, timers: rulesPorts.timers, log, counted: metrics.tlsReloaded },
     {
       onMaterial: (material) => {
         rules = { ...rules, tls: material };
@@ -165,7 +178,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   ): Promise<readonly string[]> => {
     if (isClosed) return [IS_CLOSED];
     audit.reopen();
-    const next = await reloadRules(rules, resolved, identityPorts);
+    const next = await reloadRules(rules, resolved, rulesPorts);
     // INVARIANT: what is made for a svidgate that has ended is closed like the rest of it.
     if (isClosed) {
       if (next.ok && next.rules.identity !== rules.identity) next.rules.identity.close();
@@ -181,8 +194,9 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
       return problems;
     }
     logWarnings(log, next);
-    const { identity: former } = rules;
+    const { identity: former, policy: formerPolicy } = rules;
     ({ rules, warnings } = next);
+    formerPolicy.close();
     parts.rules = rules;
     if (rules.tls !== undefined) useTls(rules.tls);
     decide = createDecider(rules, rulePorts);
@@ -236,6 +250,7 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     isClosed = true;
     tls.close();
     rules.identity.close();
+    rules.policy.close();
     await adminServer?.close();
     await tracing?.close(SPAN_FLUSH_MS);
     if (!(await audit.close(AUDIT_FLUSH_MS))) log.error("audit events were left behind", { ...audit.stats().lost });
@@ -271,15 +286,6 @@ function readAddress(text: string, problems: string[]): ListenAddress | undefine
   if (parsed.ok) return parsed.value;
   problems.push(parsed.detail ?? `${text}: ${parsed.code}`);
   return undefined;
-}
-
-/** Undefined when the installation lacks the compiler, which a policy that came compiled does not need. */
-function nameCompiler(): string | undefined {
-  try {
-    return shippedCompiler();
-  } catch {
-    return undefined;
-  }
 }
 
 async function abandon(problems: readonly string[], audit: Audit, { identity }: Rules): Promise<StartedApp> {

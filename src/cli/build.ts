@@ -8,6 +8,7 @@ import { writeBundle } from "../policy/bundle.ts";
 import type { CompiledPolicy } from "../policy/compiler/index.ts";
 import { type CompileSourceOptions, compileSource } from "../policy/load.ts";
 import { toManifestText, toRegoManifestText } from "../policy/manifest.ts";
+import { networkBuiltinsIn, networkHint } from "../policy/network-builtins.ts";
 import { type PolicySource, readPolicySource } from "../policy/source.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { type Command, EXIT, reportProblems } from "./command.ts";
@@ -38,6 +39,10 @@ export const build: Command = {
       placeholder: "FILE",
       doc: "JSON Schema of the input, for --strict (default: that of Envoy's requests, docs/input.schema.json)",
     },
+    {
+      flag: "portable",
+      doc: "byte for byte the module of `opa build`, which other hosts of OPA's WASM run too: strict errors of the builtins inside it are then not heard of",
+    },
     { flag: "target", placeholder: "TARGET", doc: "wasm (default), or rego: a bundle that stock OPA loads" },
     { flag: "also", placeholder: "PATH", repeatable: true, doc: "a further entrypoint in the same bundle; repeatable" },
   ],
@@ -55,22 +60,32 @@ export const build: Command = {
       return reportProblems(ports, ["nothing to build: name Rego with --policy PATH"]);
     const read = await readPolicySource(settings.policyPaths, settings.dataFiles);
     if (!read.ok) return reportProblems(ports, read.problems);
+    const natives = args.own.has("portable") || target === "rego" ? "plain" : "guarded";
     if (read.source.wasm !== undefined) {
+      if (args.own.has("check")) {
+        ports.out(`compiled already; strict builtin errors: ${read.source.guarded ? ALL_ERRORS : HOST_ERRORS}\n`);
+        return EXIT.fine;
+      }
       return reportProblems(ports, ["the policy is compiled already: give Rego sources to build"]);
     }
     const result = await compileSource(read.source, {
       entrypoints: [settings.entrypoint, ...(args.own.get("also") ?? [])],
       regoVersion: settings.regoVersion,
       strict: args.own.has("strict"),
+      natives,
       ...schema.value,
     });
     if (!result.ok) {
       for (const problem of result.problems) ports.err(`${problem}\n`);
       return EXIT.usage;
     }
+    for (const name of networkBuiltinsIn(result.compiled.plan))
+      ports.err(`svidgate: warning: the policy calls ${name}: where it runs, ${networkHint(name)}\n`);
     if (args.own.has("check")) {
       const count = read.source.modules.length;
-      ports.out(`${count} ${count === 1 ? "module compiles" : "modules compile"}\n`);
+      const errors = natives === "guarded" ? ALL_ERRORS : HOST_ERRORS;
+      const strictness = target === "rego" ? "" : `; strict builtin errors: ${errors}`;
+      ports.out(`${count} ${count === 1 ? "module compiles" : "modules compile"}${strictness}\n`);
       return EXIT.fine;
     }
     const { compiled } = result;
@@ -78,7 +93,7 @@ export const build: Command = {
     const regoVersion = read.source.regoVersion ?? settings.regoVersion;
     const bytes = await (target === "rego"
       ? writeRegoBundle(read.source, regoVersion, revision)
-      : writeWasmBundle(read.source, compiled, revision));
+      : writeWasmBundle(read.source, compiled, revision, natives === "guarded"));
     const output = args.own.get("output")?.[0] ?? "bundle.tar.gz";
     try {
       // Whoever reads the bundle while it is built sees the old one or the new one, never half of one.
@@ -94,13 +109,17 @@ export const build: Command = {
   },
 };
 
+const ALL_ERRORS = "all of them are heard of";
+const HOST_ERRORS = "those of the host alone, not of the builtins inside the module";
+
 const writeWasmBundle = (
   { data, modules }: PolicySource,
   compiled: CompiledPolicy,
   revision: string,
+  guarded: boolean,
 ): Promise<Uint8Array> => {
   const { wasm, plan } = compiled;
-  return writeBundle({ manifest: toManifestText(compiled, revision), data, modules, wasm, plan });
+  return writeBundle({ manifest: toManifestText(compiled, revision, guarded), data, modules, wasm, plan });
 };
 
 const writeRegoBundle = (

@@ -42,7 +42,7 @@ export const check: Command = {
     const request = await readRequest(args);
     if (!request.ok) problems.push(...request.problems);
     if (problems.length > 0 || !resolved.ok || !request.ok) return reportProblems(ports, problems);
-    const decided = await decideOnce(resolved.settings, request.bytes);
+    const decided = await decideOnce(resolved.settings, request.bytes, ports.env);
     if (!decided.ok) return reportProblems(ports, decided.problems);
     ports.out(toCheckReport(decided.record, resolved.settings, format === "json" ? "json" : "text"));
     return OUTCOMES[decided.record.decision.reason].outcome === "allow" ? EXIT.fine : EXIT.no;

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { askLocally, createHandler, loadDecisionParts } from "../app-decide.ts";
 import { startIdentity } from "../app-identity.ts";
+import type { Environment } from "../app-network.ts";
 import type { DecisionRecord } from "../authz/decide.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemTimers } from "../base/timers.ts";
@@ -47,9 +48,13 @@ export type DecidedOnce =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Loads policy and identity, decides, and lets go of both. */
-export async function decideOnce(settings: Settings, bytes: Uint8Array): Promise<DecidedOnce> {
+export async function decideOnce(
+  settings: Settings,
+  bytes: Uint8Array,
+  environment: Environment,
+): Promise<DecidedOnce> {
   const clock = systemClock;
-  const loaded = await loadDecisionParts(settings, clock);
+  const loaded = await loadDecisionParts(settings, clock, {}, environment);
   if (!loaded.ok) return loaded;
   // The folder that a server keeps its deny list and its bundles in is the server's.
   const ports = { clock, timers: systemTimers, log: silentLog };
@@ -70,6 +75,7 @@ export async function decideOnce(settings: Settings, bytes: Uint8Array): Promise
   });
   await askLocally(handler, bytes, clock);
   started.identity.close();
+  loaded.parts.policy.close();
   if (fault !== undefined) throw fault;
   if (record === undefined) throw new Error("the check left no record");
   return { ok: true, record };

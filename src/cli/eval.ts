@@ -8,9 +8,11 @@ import { parseDataDocument } from "../policy/data-document.ts";
 import { evaluateQuery } from "../policy/query.ts";
 import { QUERY_FORMATS, toQueryReport } from "../policy/query-report.ts";
 import { toJson } from "../policy/value.ts";
+import { ALLOW_NET_FLAG, readNetworkOptions } from "./allow-net.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { type Command, EXIT, reportProblems } from "./command.ts";
 import { readSettings } from "./settings.ts";
+import { readStrictErrors, STRICT_ERRORS_FLAGS, strictErrorsLine } from "./strict-errors.ts";
 
 /** The command. */
 export const evaluate: Command = {
@@ -30,7 +32,8 @@ export const evaluate: Command = {
     { flag: "format", short: "f", placeholder: "FORMAT", doc: `${QUERY_FORMATS.join(", ")} (default json)` },
     { flag: "fail", doc: "exit 1 when the result is undefined" },
     { flag: "fail-defined", doc: "exit 1 when the result is not undefined" },
-    { flag: "strict-builtin-errors", doc: "an error of a builtin ends the evaluation instead of being undefined" },
+    ALLOW_NET_FLAG,
+    ...STRICT_ERRORS_FLAGS,
   ],
   maxPositionals: 1,
   async run(args, ports) {
@@ -44,6 +47,8 @@ export const evaluate: Command = {
       problems.push("--fail: give it or --fail-defined, not both");
     const [query] = args.positionals;
     if (query === undefined) problems.push("nothing to evaluate: give a query, such as `data.envoy.authz.allow`");
+    const network = resolved.ok ? readNetworkOptions(args, ports, resolved.settings, problems) : {};
+    const strictBuiltinErrors = !resolved.ok || readStrictErrors(args, resolved.settings, problems);
     const input = await readInput(args);
     if (!input.ok) problems.push(input.problem);
     if (problems.length > 0 || !resolved.ok || !input.ok || format === undefined || query === undefined)
@@ -57,14 +62,16 @@ export const evaluate: Command = {
       dataFiles,
       regoVersion: resolved.settings.regoVersion,
       ...(input.json !== undefined && { input: input.json }),
-      strictBuiltinErrors: args.own.has("strict-builtin-errors"),
+      strictBuiltinErrors,
       clock: systemClock,
+      network,
       onPrint: (line) => ports.err(`${line}\n`),
     });
     if (!outcome.ok) {
       for (const problem of outcome.problems) ports.err(`${problem}\n`);
       return EXIT.usage;
     }
+    if (format === "pretty") ports.err(strictErrorsLine(strictBuiltinErrors));
     ports.out(toQueryReport(outcome.results, format));
     const isDefined = outcome.results.length > 0;
     return (args.own.has("fail") && !isDefined) || (args.own.has("fail-defined") && isDefined) ? EXIT.no : EXIT.fine;

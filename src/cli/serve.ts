@@ -67,7 +67,12 @@ export const serve: Command = {
     };
     let missedReload = false;
     ports.onSignal("SIGHUP", () => reload());
-    const started = await startApp(settings, { clock: systemClock, log, configFile: args.configFile });
+    const started = await startApp(settings, {
+      clock: systemClock,
+      log,
+      configFile: args.configFile,
+      environment: ports.env,
+    });
     if (!started.ok) return reportProblems(ports, started.problems);
     const { app } = started;
     // Before it says that it serves: whoever reads that may signal at once.
@@ -80,9 +85,14 @@ export const serve: Command = {
       admin: app.adminAddress ?? "off",
       revision: app.policy.revision,
       entrypoint: app.policy.entrypoint,
+      strictBuiltinErrors: app.policy.strictErrors,
       onError: settings.onError,
       dryRun: settings.dryRun,
     });
+    if (app.policy.strictErrors === "host")
+      log.warn(
+        "strict builtin errors: errors of the builtins inside the module are not heard of: build it with `svidgate build`",
+      );
     if (settings.dryRun) log.warn("dry run: every answer is an allow");
 
     // INVARIANT: whatever reading and compiling do, the policy in force goes on; an unhandled rejection would end the process.

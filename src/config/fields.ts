@@ -6,6 +6,7 @@ import { ATTRIBUTE_FIELDS } from "./attribute-fields.ts";
 import { DECISION_FIELDS } from "./decision-fields.ts";
 import { IDENTITY_FIELDS } from "./identity-fields.ts";
 import { LISTEN_FIELDS } from "./listen-fields.ts";
+import { NETWORK_FIELDS } from "./network-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { PROCESS_FIELDS } from "./process-fields.ts";
 import { RECORD_FIELDS } from "./record-fields.ts";
@@ -16,6 +17,7 @@ import { TRUST_DOMAIN_FIELDS } from "./trust-domain-fields.ts";
 /** Every field, by the name it has in {@link Config}. */
 export const FIELDS = {
   ...POLICY_FIELDS,
+  ...NETWORK_FIELDS,
   ...LISTEN_FIELDS,
   ...TLS_FIELDS,
   ...IDENTITY_FIELDS,

@@ -69,7 +69,10 @@ export const OPA_KEYS: Readonly<Record<string, OpaKey>> = {
   keys: { support: "unsupported", why: "signed bundles are not built yet" },
   discovery: { support: "unsupported", why: "discovery is not built yet; write what it would give into this file" },
   status: { support: "unsupported", why: "status updates are not built yet; read `GET /status` and `GET /metrics`" },
-  caching: { support: "unsupported", why: "there is nothing to cache without `http.send`" },
+  caching: {
+    support: "unsupported",
+    why: "answers of `http.send` are bounded by `svidgate.policy.http_send.cache_max_bytes`; other builtins keep nothing",
+  },
   server: { support: "unsupported", why: "there is no REST API; the admin port is `svidgate.admin`" },
   storage: { support: "unsupported", why: "policies and data are in memory only" },
   persistence_directory: { support: "unsupported", why: "nothing is kept on disk: bundles are not downloaded yet" },

@@ -1,6 +1,6 @@
 // Fields that say which policy decides and how it is evaluated. See `fields.ts`.
 
-import { bytes, type Field, flag, oneOf, text } from "./field.ts";
+import { bytes, type Field, flag, integerOrOff, oneOf, text } from "./field.ts";
 
 const MIB = 1024 ** 2;
 
@@ -67,10 +67,18 @@ export const POLICY_FIELDS = {
   strictBuiltinErrors: {
     key: "svidgate.policy.strict_builtin_errors",
     live: true,
-    fallback: "false",
+    fallback: undefined,
     parse: flag,
     kind: "boolean",
-    doc: "a failing builtin function is an error (`policy_builtin_error`) and not undefined",
+    doc: "whether a builtin that fails denies the request (`policy_builtin_error`) instead of being undefined, so that an error in a rule that denies is no allow (docs/policies.md#strict-errors); default true, false under `compatibility: opa-envoy-plugin`",
+  },
+  budgetSteps: {
+    key: "svidgate.policy.budget",
+    live: true,
+    fallback: "20000000",
+    parse: integerOrOff(10_000, 2 ** 31 - 1),
+    kind: "steps, or `off`",
+    doc: "most work of one evaluation, in steps of about 32 WASM instructions: 2,000 to 5,000 are a microsecond, the default is 4 to 10 ms; more is `policy_budget`. `off` counts nothing, for policies whose work you have bounded yourself",
   },
   maxMemoryBytes: {
     key: "svidgate.policy.max_memory",

@@ -21,6 +21,7 @@ export interface Settings
       | "labels"
       | "inputIdentity"
       | "metadataReason"
+      | "strictBuiltinErrors"
       | "jwtEnabled"
       | "attributeMetadata"
       | keyof typeof TRUST_DOMAIN_FIELDS
@@ -33,6 +34,7 @@ export interface Settings
   readonly dryRun: boolean;
   readonly inputIdentity: boolean;
   readonly metadataReason: boolean;
+  readonly strictBuiltinErrors: boolean;
   /** Without slashes at its ends. */
   readonly entrypoint: string;
   /** Header names and values with CR, LF or NUL go to Envoy as the policy gave them (the plugin's behaviour). */
@@ -51,6 +53,9 @@ export type ResolvedSettings =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+/** Fields that say what policies may reach outside. */
+type ListOfNames = "httpSendAllowedHosts" | "httpSendAllowedFiles" | "httpSendAllowedEnv" | "netLookupAllowedHosts";
+
 const PLUGIN_LISTEN = ":9191";
 /** What an audit event has room for (`labels` in audit/event-fields.ts). */
 const MAX_LABEL_CHARS = 2_048;
@@ -66,6 +71,9 @@ export function resolveSettings(
   const identity = resolveIdentity(config, problems, said);
   const asPlugin = config.compatibility === "opa-envoy-plugin";
   const { opaPath, opaAddr, ...rest } = config;
+  // The plugin's policies may ask whom they want.
+  const unlessSet = (field: ListOfNames, openly: readonly string[]): readonly string[] =>
+    asPlugin && !given.has(field) ? openly : config[field];
   // What the plugin listens on: its own key, or under its preset its default.
   const pluginListen = given.has("listen") ? undefined : (opaAddr ?? (asPlugin ? PLUGIN_LISTEN : undefined));
   const decisionPath = config.entrypoint ?? opaPath;
@@ -88,6 +96,11 @@ export function resolveSettings(
     dryRun: config.dryRun || config.opaDryRun,
     inputIdentity: config.inputIdentity ?? !asPlugin,
     metadataReason: config.metadataReason ?? !asPlugin,
+    strictBuiltinErrors: config.strictBuiltinErrors ?? !asPlugin,
+    httpSendAllowedHosts: unlessSet("httpSendAllowedHosts", ["*", "unix:*"]),
+    httpSendAllowedFiles: unlessSet("httpSendAllowedFiles", ["*"]),
+    httpSendAllowedEnv: unlessSet("httpSendAllowedEnv", ["*"]),
+    netLookupAllowedHosts: unlessSet("netLookupAllowedHosts", ["*"]),
     entrypoint,
     allowHeaderControlCharacters: asPlugin,
     decisionPath,

@@ -3,9 +3,10 @@
 // Differences: values come out of WASM, so sets are sorted arrays and results have no order of their own.
 
 import type { Clock } from "../base/clock.ts";
-import { builtinNames } from "./builtins/index.ts";
+import { builtinNames, findBuiltin, nativeRequest } from "./builtins/index.ts";
 import { compileRego, formatCompileErrors, type QueryExpression } from "./compiler/index.ts";
 import { loadPolicy } from "./evaluator.ts";
+import { createNetworkBuiltins, type NetworkOptions, networkNames, withNetworkHints } from "./network-builtins.ts";
 import { PolicyError } from "./policy-error.ts";
 import { PRINT_BUILTIN } from "./print-builtin.ts";
 import { type PolicySource, readPolicySource } from "./source.ts";
@@ -22,6 +23,8 @@ export interface QueryOptions {
   readonly input?: string;
   readonly strictBuiltinErrors: boolean;
   readonly clock: Clock;
+  /** What the query may reach outside; nothing unless set. */
+  readonly network?: NetworkOptions;
   /** Gets each line that is printed. */
   readonly onPrint: (line: string) => void;
 }
@@ -64,8 +67,9 @@ export async function evaluateQuery(options: QueryOptions): Promise<QueryOutcome
     query: options.query,
     values: true,
     regoVersion: source.regoVersion ?? options.regoVersion,
-    builtins: [...builtinNames, PRINT_BUILTIN],
+    builtins: [...builtinNames, ...networkNames(options.network), PRINT_BUILTIN],
     print: true,
+    ...nativeRequest(options.strictBuiltinErrors),
   });
   if (!compiled.ok) {
     // Errors without a file are those of the query, and their place is one in its text.
@@ -73,7 +77,7 @@ export async function evaluateQuery(options: QueryOptions): Promise<QueryOutcome
       error.file === undefined && error.row !== undefined ? { ...error, file: QUERY_FILE } : error,
     );
     const files = [...source.modules, { path: QUERY_FILE, text: options.query }];
-    return { ok: false, problems: [formatCompileErrors(errors, files)] };
+    return { ok: false, problems: [formatCompileErrors(withNetworkHints(errors), files)] };
   }
   try {
     return { ok: true, results: await evaluate(compiled.value.wasm, compiled.value.expressions, source, options) };
@@ -89,13 +93,16 @@ async function evaluate(
   source: PolicySource,
   options: QueryOptions,
 ): Promise<readonly QueryResult[]> {
+  const network = createNetworkBuiltins(options.network ?? {}, { clock: options.clock });
   const policy = loadPolicy(wasm, {
     data: toJson(source.data),
     clock: options.clock,
     strictBuiltinErrors: options.strictBuiltinErrors,
     onPrint: options.onPrint,
+    findBuiltin: (name) => network.find(name) ?? findBuiltin(name),
   });
   const results = parseValue(await policy.evaluateAsync(options.input, { entrypoint: ENTRYPOINT }));
+  network.close();
   return (Array.isArray(results) ? results : []).map((result) => toResult(result, expressions));
 }
 

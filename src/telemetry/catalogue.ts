@@ -13,8 +13,9 @@ export interface MetricEntry {
   /** One sentence for `# HELP`. */
   readonly help: string;
   readonly labels: Readonly<Record<string, LabelValues>>;
-  /** Upper bounds in seconds; histograms only. */
+  /** Upper bounds in seconds, or in `unit`; histograms only. */
   readonly bucketsSeconds?: readonly number[];
+  readonly unit?: "steps";
 }
 
 /** What a decision can come to: `error` is a failure of ours (a trap, staleness, overload), told apart from a policy's no. */
@@ -41,16 +42,34 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
+/** How a request of a policy's `http.send` ended (docs/http-send.md). */
+export const HTTP_SEND_OUTCOMES = [
+  "answered",
+  "cached",
+  "revalidated",
+  "invalid",
+  "refused",
+  "timeout",
+  "unreachable",
+  "too_large",
+  "abandoned",
+] as const;
+export type HttpSendOutcome = (typeof HTTP_SEND_OUTCOMES)[number];
+
 const REASONS: LabelValues = { from: "the reason codes" };
 
 // 1 ms and 5 ms are the usual objectives, 200 ms is Envoy's default ext_authz timeout.
 const CHECK_BUCKETS = [
   50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, 1e-3, 2e-3, 3e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 0.2, 0.25, 0.5, 1,
 ] as const;
+const HTTP_SEND_BUCKETS = [1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.2, 0.5, 1, 2, 5] as const;
 // A small policy takes 4 to 8 µs, so the check's buckets would show one bar.
 const EVALUATION_BUCKETS = [
   2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 100e-3,
 ] as const;
+
+// Up to the default budget: what comes near it should be seen before it is refused.
+const STEP_BUCKETS = [1e3, 1e4, 3e4, 1e5, 3e5, 1e6, 2e6, 5e6, 1e7, 1.5e7, 2e7, 1e8, 1e9] as const;
 
 /** The catalogue, by metric name. */
 export const CATALOGUE = {
@@ -67,9 +86,27 @@ export const CATALOGUE = {
   },
   svidgate_evaluation_duration_seconds: {
     type: "histogram",
-    help: "Time inside the policy's WASM, for checks that got that far.",
+    help: "Time inside the policy's WASM, for checks that got that far; what an evaluation waits for (`http.send`) is part of it.",
     labels: {},
     bucketsSeconds: EVALUATION_BUCKETS,
+  },
+  svidgate_evaluation_steps: {
+    type: "histogram",
+    help: "Steps that evaluations took of their budget (svidgate.policy.budget), also those that failed.",
+    labels: {},
+    bucketsSeconds: STEP_BUCKETS,
+    unit: "steps",
+  },
+  svidgate_http_send_requests_total: {
+    type: "counter",
+    help: "Requests of policies by `http.send`, by how they ended; `refused` is a host that configuration does not allow.",
+    labels: { outcome: HTTP_SEND_OUTCOMES },
+  },
+  svidgate_http_send_duration_seconds: {
+    type: "histogram",
+    help: "Time of the requests of `http.send` that were sent, redirects and retries included.",
+    labels: {},
+    bucketsSeconds: HTTP_SEND_BUCKETS,
   },
   ...IDENTITY_CATALOGUE,
   svidgate_dry_run_would_deny_total: {

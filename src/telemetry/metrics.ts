@@ -5,6 +5,8 @@ import {
   CATALOGUE,
   DECISION_OUTCOMES,
   type DecisionOutcome,
+  HTTP_SEND_OUTCOMES,
+  type HttpSendOutcome,
   REFUSAL_REASONS,
   RELOAD_RESULTS,
   type RefusalReason,
@@ -72,8 +74,12 @@ export interface Metrics {
    * An unknown reason goes to `onFault` and is counted as `error`/`internal`. About 50 ns, no allocation.
    */
   decided(outcome: DecisionOutcome, reason: string, checkUs: number, evaluationUs: number): void;
+  /** Counts the steps of one evaluation. */
+  evaluated(steps: number): void;
   /** Counts a request that passed only because of dry run. */
   wouldDeny(reason: string): void;
+  /** Counts one request of `http.send`; `durationMs` is undefined when nothing was sent. */
+  httpRequested(outcome: HttpSendOutcome, durationMs: number | undefined): void;
   policyReloaded(result: ReloadResult): void;
   tlsReloaded(result: ReloadResult): void;
   /** Counters of identity. */
@@ -83,6 +89,9 @@ export interface Metrics {
   /** `Content-Type` of `text()`. */
   readonly contentType: string;
 }
+
+const zeroes = <Name extends string>(names: readonly Name[]): Record<Name, number> =>
+  Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 
 /** Creates the counters. Throws when `reasons.error` lacks `internal`. */
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -110,7 +119,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     DECISION_OUTCOMES.length,
   );
   const evaluations = createDurationHistogram(CATALOGUE.svidgate_evaluation_duration_seconds.bucketsSeconds, 1);
+  const httpRequests: Record<HttpSendOutcome, number> = zeroes(HTTP_SEND_OUTCOMES);
+  const httpDurations = createDurationHistogram(CATALOGUE.svidgate_http_send_duration_seconds.bucketsSeconds, 1);
 
+  // One step is one second to the histogram, which knows durations.
+  const steps = createDurationHistogram(CATALOGUE.svidgate_evaluation_steps.bucketsSeconds, 1);
   const identity = createIdentityMetrics(() => ports.identity?.());
   const readers: MetricReaders = {
     ...identity.readers,
@@ -120,6 +133,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     svidgate_check_duration_seconds: () =>
       DECISION_OUTCOMES.map((outcome, series) => ({ labels: { outcome }, ...checks.read(series) })),
     svidgate_evaluation_duration_seconds: () => [{ labels: {}, ...evaluations.read(0) }],
+    svidgate_evaluation_steps: () => [{ labels: {}, ...steps.read(0) }],
+    svidgate_http_send_requests_total: () =>
+      HTTP_SEND_OUTCOMES.map((outcome) => ({ labels: { outcome }, value: httpRequests[outcome] })),
+    svidgate_http_send_duration_seconds: () => [{ labels: {}, ...httpDurations.read(0) }],
     svidgate_checks_in_flight: () => [{ labels: {}, value: ports.checksInFlight() }],
     svidgate_connections: () => [{ labels: {}, value: ports.connections() }],
     svidgate_connections_refused_total: () => {
@@ -176,6 +193,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       checks.observe(outcome === "allow" ? 0 : outcome === "deny" ? 1 : 2, checkUs);
       if (evaluationUs >= 0) evaluations.observe(0, evaluationUs);
     },
+    evaluated: (count) => steps.observe(0, count * 1e6),
     wouldDeny: (reason) => {
       let slot = dryRunSlots.get(reason);
       if (slot === undefined) {
@@ -183,6 +201,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
         slot = dryRunSlots.get("internal") as number;
       }
       (dryRun[slot] as number)++;
+    },
+    httpRequested: (outcome, durationMs) => {
+      httpRequests[outcome]++;
+      if (durationMs !== undefined) httpDurations.observe(0, durationMs * 1000);
     },
     policyReloaded: (result) => {
       reloads[result]++;

@@ -22,6 +22,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   server: 4,
   "app.ts": 5,
   "app-decide.ts": 4.5,
+  "app-network.ts": 4.4,
   "app-identity-sources.ts": 4.4,
   "app-identity.ts": 4.5,
   "app-tls.ts": 4.55,
