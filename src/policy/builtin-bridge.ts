@@ -7,6 +7,7 @@ import {
   type BuiltinContext,
   BuiltinError,
   type DecisionMemory,
+  type Question,
   Unanswered,
 } from "./builtins/builtin.ts";
 import { publicName } from "./builtins/natives.ts";
@@ -97,7 +98,7 @@ export function createBuiltinContext(memory: DecisionMemory, spend: Spend): Buil
       let answer = answers.get(question.key);
       if (answer === undefined) {
         answer = question.known?.();
-        if (answer === undefined) throw new Unanswered(question, memory);
+        if (answer === undefined) throw createUnanswered(question, memory);
         answers.set(question.key, answer);
       }
       if (!answer.ok) throw answer.error;
@@ -110,4 +111,13 @@ export function createBuiltinContext(memory: DecisionMemory, spend: Spend): Buil
       effect();
     },
   };
+}
+
+/** PERF: nobody reads its stack, and taking one through the module's frames costs more than the throw. */
+function createUnanswered(question: Question, memory: DecisionMemory): Unanswered {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const unanswered = new Unanswered(question, memory);
+  Error.stackTraceLimit = limit;
+  return unanswered;
 }

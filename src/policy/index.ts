@@ -18,6 +18,13 @@ export const loadPolicy: (wasm: Uint8Array | object, options?: PolicyOptions) =>
 export type { Clock } from "../base/clock.ts";
 export { BudgetPressure } from "./budget-pressure.ts";
 export { type Answer, type Builtin, type BuiltinContext, BuiltinError, type Question } from "./builtins/builtin.ts";
+export {
+  createNetworkBuiltins,
+  type HttpSendOptions,
+  type NetworkBuiltins,
+  type NetworkOptions,
+  type NetworkPorts,
+} from "./network-builtins.ts";
 export { POLICY_ERROR_MEANINGS, PolicyError, type PolicyErrorCode } from "./policy-error.ts";
 export { compareValues, parseValue, printValue, RegoNumber, RegoObject, RegoSet, toJson, type Value } from "./value.ts";
 export type { EvaluateAsyncOptions, EvaluateOptions, Policy, PolicyOptions };
