@@ -24,7 +24,10 @@ export function metricsPage(): string {
   });
   const buckets = Object.entries<MetricEntry>(CATALOGUE)
     .filter(([, { bucketsSeconds }]) => bucketsSeconds !== undefined)
-    .map(([name, { bucketsSeconds = [] }]) => `- ${code(name)}: ${bucketsSeconds.map(toDuration).join(", ")}`);
+    .map(([name, { bucketsSeconds = [], unit }]) => {
+      const bounds = unit === undefined ? bucketsSeconds.map(toDuration) : bucketsSeconds.map(String);
+      return `- ${code(name)}: ${bounds.join(", ")}${unit === undefined ? "" : ` ${unit}`}`;
+    });
   return `# Metrics
 
 \`GET /metrics\` on the admin port, in Prometheus' text format. This page is written from \`src/telemetry/catalogue.ts\`.

@@ -164,6 +164,16 @@ describe("counting", () => {
     assert.equal(series.get("svidgate_evaluation_duration_seconds_count"), "3");
     assert.equal(series.get('svidgate_evaluation_duration_seconds_bucket{le="0.00001"}'), "2");
   });
+  it("counts the steps of evaluations", async () => {
+    const metrics = build();
+    for (const steps of [900, 10_000, 10_001, 20_000_000]) metrics.evaluated(steps);
+    const series = await read(metrics);
+    assert.equal(series.get('svidgate_evaluation_steps_bucket{le="1000"}'), "1");
+    assert.equal(series.get('svidgate_evaluation_steps_bucket{le="10000"}'), "2");
+    assert.equal(series.get('svidgate_evaluation_steps_bucket{le="15000000"}'), "3");
+    assert.equal(series.get('svidgate_evaluation_steps_bucket{le="20000000"}'), "4");
+    assert.equal(series.get("svidgate_evaluation_steps_sum"), "20020901");
+  });
   it("counts no evaluation for a decision that no policy made", async () => {
     const metrics = build();
     metrics.decided("error", "policy_trap", 60, -1);
@@ -222,7 +232,7 @@ describe("the catalogue", () => {
       assert.match(name, /^svidgate_[a-z]+(_[a-z]+)*$/);
       assert.match(entry.help, /^[A-Z1].*\.$/);
       assert.equal(name.endsWith("_total"), entry.type === "counter");
-      assert.equal(name.endsWith("_duration_seconds"), entry.type === "histogram");
+      assert.equal(name.endsWith(entry.unit ? `_${entry.unit}` : "_duration_seconds"), entry.type === "histogram");
       const bounds = entry.bucketsSeconds ?? [];
       assert.equal(bounds.length > 0, entry.type === "histogram");
       assert.deepEqual(
