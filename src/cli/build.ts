@@ -83,8 +83,7 @@ export const build: Command = {
       ports.err(`svidgate: warning: the policy calls ${name}: where it runs, ${networkHint(name)}\n`);
     if (args.own.has("check")) {
       const count = read.source.modules.length;
-      const errors = natives === "guarded" ? ALL_ERRORS : HOST_ERRORS;
-      const strictness = target === "rego" ? "" : `; strict builtin errors: ${errors}`;
+      const strictness = args.own.has("portable") ? `; strict builtin errors: ${HOST_ERRORS}` : "";
       ports.out(`${count} ${count === 1 ? "module compiles" : "modules compile"}${strictness}\n`);
       return EXIT.fine;
     }

@@ -87,7 +87,8 @@ describe("svidgate eval", () => {
   for (const [format, query, expected] of formats) {
     it(`--format ${format}: ${query}`, async () => {
       const run = await evaluate("--format", format, query);
-      assert.deepEqual(run, { code: 0, out: expected, err: "" });
+      const err = format === "pretty" ? "strict builtin errors: an error of a builtin ends the evaluation\n" : "";
+      assert.deepEqual(run, { code: 0, out: expected, err });
     });
   }
 
@@ -104,9 +105,13 @@ describe("svidgate eval", () => {
     assert.equal(await codes("--fail-defined", "1 == 1"), 1);
   });
 
-  it("a builtin's error is undefined, and an error with --strict-builtin-errors", async () => {
+  it("a builtin's error is one, unless --no-strict-builtin-errors makes it undefined", async () => {
     const query = 'io.jwt.decode("nothing")';
-    assert.deepEqual(await evaluate(query), { code: 0, out: "{}\n", err: "" });
+    const lenient = await evaluate("--no-strict-builtin-errors", query);
+    assert.deepEqual(lenient, { code: 0, out: "{}\n", err: "" });
+    assert.match((await evaluate(query)).err, /^policy_builtin_error: io\.jwt\.decode: /, "the default");
+    const both = await evaluate("--strict-builtin-errors", "--no-strict-builtin-errors", query);
+    assert.match(both.err, /--strict-builtin-errors: give it or --no-strict-builtin-errors, not both/);
     const strict = await evaluate("--strict-builtin-errors", query);
     assert.equal(strict.code, 2);
     assert.match(strict.err, /^policy_builtin_error: io\.jwt\.decode: /);
