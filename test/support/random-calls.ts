@@ -17,8 +17,14 @@ export function recordedCalls(): ReadonlyMap<string, readonly Operands[]> {
   const folder = join(packageRoot(), "test/vectors/builtins");
   const calls = new Map<string, Operands[]>();
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
-    const rows = JSON.parse(readFileSync(join(folder, file), "utf8")) as { builtin: string; args: string[] }[];
-    for (const { builtin, args } of rows) {
+    const rows = JSON.parse(readFileSync(join(folder, file), "utf8")) as {
+      builtin: string;
+      args: string[];
+      error?: string;
+    }[];
+    for (const { builtin, args, error } of rows) {
+      // OPA's process panics on some constraints.
+      if (builtin === "io.jwt.decode_verify" && error !== undefined) continue;
       if (args.length === 0 || args.some((text) => text.length > MAX_OPERAND_CHARS || !isLiteral(text))) continue;
       calls.set(builtin, [...(calls.get(builtin) ?? []), args]);
     }
