@@ -6,7 +6,8 @@
 import { compareValues, MAX_VALUE_DEPTH, RegoNumber, RegoObject, RegoSet, type Value } from "../value.ts";
 import { type BuiltinContext, BuiltinError, type BuiltinFamily, MAX_RESULT_CHARS } from "./builtin.ts";
 import { type EditPath, EditTree } from "./edit-tree.ts";
-import { arrayOperand, isArray, kindOf } from "./operands.ts";
+import { toJsonPath } from "./json-path.ts";
+import { arrayOperand, kindOf } from "./operands.ts";
 
 /** Steps for one value that is copied while a part of the document is rendered. */
 const STEPS_PER_VALUE = 200;
@@ -15,18 +16,6 @@ function member(operation: RegoObject, name: string): Value {
   const value = operation.get(name);
   if (value === undefined) throw new BuiltinError(`missing required attribute '${name}'`);
   return value;
-}
-
-function toPath(path: Value): EditPath {
-  if (isArray(path)) return path;
-  if (typeof path !== "string") {
-    throw new BuiltinError(
-      `operand 2 must be one of {set, array} containing string paths or array of path segments but got ${kindOf(path)}`,
-    );
-  }
-  if (path === "") return [];
-  const segments = path.replace(/^\/+/, "").split("/");
-  return segments.map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 /** How large a value is. */
@@ -92,7 +81,7 @@ function apply(tree: EditTree, operation: RegoObject, growth: Growth): void {
   const rawPath = member(operation, "path");
   const op = member(operation, "op");
   if (typeof op !== "string") throw new BuiltinError(`attribute 'op' must be a string but found: ${kindOf(op)}`);
-  const path = toPath(rawPath);
+  const path = toJsonPath(rawPath);
   switch (op) {
     case "add":
       tree.insertAt(path, growth.add(path, member(operation, "value")));
@@ -106,7 +95,7 @@ function apply(tree: EditTree, operation: RegoObject, growth: Growth): void {
       return;
     case "move":
     case "copy": {
-      const from = toPath(member(operation, "from"));
+      const from = toJsonPath(member(operation, "from"));
       const chunk = tree.renderAt(from);
       if (op === "move") tree.deleteAt(from);
       if (chunk === undefined) throw new BuiltinError("cannot insert nil value into EditTree");

@@ -1,16 +1,19 @@
-// json.unmarshal and json.is_valid in place of those inside OPA's module, which read a number up to the first character
-// that they do not know and ignore the rest (`10.0.0.1` is 10.0), and abort on lone surrogates. SPEC: RFC 8259 as Go's
-// encoding/json reads it: of equal names the last one counts; numbers from 2^100000 are errors (OPA v1/ast/term.go).
+// json.marshal, json.unmarshal and json.is_valid in place of those inside OPA's module. Its json.marshal writes the members
+// of an object in no order and <, > and & as they are; the other two read a number up to the first character that they do
+// not know and ignore the rest (`10.0.0.1` is 10.0), and abort on lone surrogates. SPEC: RFC 8259 as Go's encoding/json reads
+// and writes it: of equal names the last one counts; numbers from 2^100000 are errors (OPA v1/ast/term.go).
 
 import { findJsonFault } from "../json-text.ts";
 import { MAX_VALUE_DEPTH, parseValue, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { goQuote } from "./go-text.ts";
+import { marshalJson } from "./json-marshal.ts";
 import { stringOperand } from "./operands.ts";
 
 /** Decimal places of 2^100000. */
 const MAX_EXPONENT = 30_103;
-const EXPONENT = /"(?:[^"\\]|\\.)*"|-?([\d.]+)[eE]([+-]?\d+)/g;
+/** SECURITY: never begins within a number; it would look to the end of a long one from each of its digits. */
+const EXPONENT = /"(?:[^"\\]|\\.)*"|(?<![\d.])([\d.]+)[eE]([+-]?\d+)/g;
 
 function unmarshal(text: string): Value {
   const fault = findJsonFault(text, MAX_VALUE_DEPTH);
@@ -36,5 +39,6 @@ function checkExponents(text: string): void {
 /** In place of the module's. */
 export const jsonNatives: BuiltinFamily = {
   "json.is_valid": ([text]) => typeof text === "string" && findJsonFault(text, MAX_VALUE_DEPTH) === undefined,
+  "json.marshal": ([value = null]) => marshalJson(value),
   "json.unmarshal": (args) => unmarshal(stringOperand(args, 0)),
 };

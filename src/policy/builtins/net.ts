@@ -36,18 +36,18 @@ function expand(text: string): Value {
 
 /** What one operand of `cidr_contains_matches` offers: a network or address text, and how the result names it. */
 interface Candidate {
-  readonly text: string;
+  readonly text: Value;
   readonly index: Value;
 }
 
-/** A string, or an array whose first element is one and whose rest is the policy's own data. */
-function candidate(value: Value, index: Value): Candidate {
-  const text = isArray(value) ? value[0] : value;
-  if (typeof text !== "string") throw new BuiltinError("element must be string or non-empty array");
-  return { text, index };
-}
-
-function candidates(value: Value): readonly Candidate[] {
+function candidates(args: readonly Value[], operand: 0 | 1): readonly Candidate[] {
+  const value = args[operand] ?? null;
+  // A string, or an array whose first element is one and whose rest is the policy's own data.
+  const candidate = (element: Value, index: Value): Candidate => {
+    const text = isArray(element) ? element[0] : element;
+    if (text !== undefined && (isArray(element) || typeof text === "string")) return { text, index };
+    throw new BuiltinError(`operand ${operand + 1}: element must be string or non-empty array`);
+  };
   if (typeof value === "string") return [{ text: value, index: value }];
   if (isArray(value)) return value.map((element, at) => candidate(element, RegoNumber.of(at)));
   if (value instanceof RegoSet) return value.values.map((element) => candidate(element, element));
@@ -56,7 +56,8 @@ function candidates(value: Value): readonly Candidate[] {
 }
 
 /** Whether a network holds what `text` names, an address or a network; the text is read once for all networks. */
-function containmentOf(text: string): (outer: Network) => boolean {
+function containmentOf(value: Value): (outer: Network) => boolean {
+  const text = stringOperand([value], 0);
   const address = parseAddress(text);
   if (address !== undefined) return (outer) => containsAddress(outer, address);
   const network = networkOf(text);
@@ -66,14 +67,16 @@ function containmentOf(text: string): (outer: Network) => boolean {
 /** Most pairs that are compared; both operands may come from a request, and their product is the work. */
 const MAX_PAIRS = 250_000;
 
-function containsMatches(outers: readonly Candidate[], inners: readonly Candidate[]): Value {
+function containsMatches(args: readonly Value[]): Value {
+  const outers = candidates(args, 0);
+  // With nothing to compare, OPA does not even read the other side, and with nothing to compare to no network.
+  const inners = outers.length === 0 ? [] : candidates(args, 1);
   if (outers.length * inners.length > MAX_PAIRS) throw new BuiltinError("net.cidr_contains_matches: too many pairs");
   const matches: Value[] = [];
-  // With nothing to compare to, OPA does not even read the networks.
   if (outers.length === 0 || inners.length === 0) return RegoSet.of(matches);
   const targets = inners.map(({ text, index }) => ({ isIn: containmentOf(text), index }));
   for (const outer of outers) {
-    const network = networkOf(outer.text);
+    const network = networkOf(stringOperand([outer.text], 0));
     for (const { isIn, index } of targets) if (isIn(network)) matches.push([outer.index, index]);
     if (matches.length > MAX_RESULT_ELEMENTS) throw new BuiltinError("net.cidr_contains_matches: too many matches");
   }
@@ -159,7 +162,7 @@ function merge(operand: Value | undefined): Value {
 
 /** The `net.cidr_*` builtins that OPA's runtime does not carry. */
 export const netBuiltins: BuiltinFamily = {
-  "net.cidr_contains_matches": ([outer = null, inner = null]) => containsMatches(candidates(outer), candidates(inner)),
+  "net.cidr_contains_matches": containsMatches,
   "net.cidr_expand": (args) => expand(stringOperand(args, 0)),
   "net.cidr_is_valid": ([text]) => typeof text === "string" && parseNetwork(text) !== undefined,
   "net.cidr_merge": ([networks]) => merge(networks),
