@@ -52,9 +52,11 @@ function createPrintBuiltin(onPrint: (line: string) => void): Builtin {
 function toLines(operands: readonly Value[]): readonly (readonly string[])[] {
   let lines: string[][] = [[]];
   for (const operand of operands) {
-    const values = operand instanceof RegoSet ? operand.values : [operand];
+    const values = operand instanceof RegoSet ? operand.values.slice(0, MAX_LINES) : [operand];
     const texts = values.length === 0 ? ["<undefined>"] : values.map(toText);
-    lines = lines.flatMap((line) => texts.map((text) => [...line, text])).slice(0, MAX_LINES);
+    // SECURITY: cut before they are combined, so that two sets of a request are not multiplied first.
+    const kept = lines.slice(0, Math.ceil(MAX_LINES / texts.length));
+    lines = kept.flatMap((line) => texts.map((text) => [...line, text])).slice(0, MAX_LINES);
   }
   return lines;
 }
