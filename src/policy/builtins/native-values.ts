@@ -1,7 +1,7 @@
 // format_int and object.union_n in place of those inside OPA's module: the first one ends the evaluation on integers of
 // more than 64 bits, the second one has no value for no objects.
 
-import { type RegoNumber, RegoObject, type Value } from "../value.ts";
+import { compareValues, type Entry, type RegoNumber, RegoObject, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { elements } from "./native-checks.ts";
 import { arrayOperand, numberOperand } from "./operands.ts";
@@ -31,20 +31,37 @@ function truncate(value: RegoNumber): bigint | undefined {
 }
 
 /** SPEC: OPA v1/topdown/object.go: of two values for a key the later one counts, unless both are objects. */
-function unionN(args: readonly Value[]): Value {
+function unionN(args: readonly Value[], { spend }: BuiltinContext): Value {
   const objects = arrayOperand(args, 0);
   const words = elements(0, "object")(args);
   if (words !== undefined) throw new BuiltinError(words);
-  return objects.reduce<Value>(merge, RegoObject.of([]));
+  return union(
+    objects.filter((object) => object instanceof RegoObject),
+    spend,
+  );
 }
 
-function merge(a: Value, b: Value): Value {
-  if (!(a instanceof RegoObject && b instanceof RegoObject)) return b;
-  const merged = b.entries.map(([key, value]) => {
-    const before = a.get(key);
-    return [key, before === undefined ? value : merge(before, value)] as const;
-  });
-  return RegoObject.of([...a.entries, ...merged]);
+/** SECURITY: of all objects at once: one after the other, each would copy what those before it come to. */
+function union(objects: readonly RegoObject[], spend: BuiltinContext["spend"]): RegoObject {
+  const entries = objects.flatMap((object) => object.entries);
+  spend(entries.length * STEPS_PER_ENTRY);
+  entries.sort(([a], [b]) => compareValues(a, b));
+  const merged: Entry[] = [];
+  for (let start = 0, end = 0; start < entries.length; start = end) {
+    const [first] = entries[start] as Entry;
+    for (end = start + 1; end < entries.length && compareValues(first, (entries[end] as Entry)[0]) === 0; ) end++;
+    const [key] = entries[end - 1] as Entry;
+    const values = entries.slice(start, end).map(([, value]) => value);
+    merged.push([key, lastOf(values, spend)]);
+  }
+  return RegoObject.of(merged);
+}
+
+/** Of the values for one key: the last one, with the objects right before it when it is one too. */
+function lastOf(values: readonly Value[], spend: BuiltinContext["spend"]): Value {
+  const behind = values.findLastIndex((value) => !(value instanceof RegoObject)) + 1;
+  const objects = values.slice(behind).filter((value) => value instanceof RegoObject);
+  return objects.length < 2 ? (values.at(-1) ?? null) : union(objects, spend);
 }
 
 /** In place of the module's. */
