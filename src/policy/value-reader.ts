@@ -43,6 +43,8 @@ const INTEGER = 1;
 
 /** What reading takes of an evaluation's budget: about what a dump of it would. Builtins take time by their operands, too. */
 const STEPS = { value: 200, byte: 20 } as const;
+/** SECURITY: taken on the way too: what a value shares within itself is read at each place, and that can double at each level. */
+const STEPS_AT_ONCE = 1_000_000;
 
 /** Texts of this many bytes are remembered: key sets and tokens, which a policy passes again and again. */
 const REMEMBERED = { minBytes: 64, maxBytes: 65_536, texts: 64 } as const;
@@ -56,6 +58,7 @@ interface RememberedText {
 export class ValueReader {
   readonly #memory: Buffer;
   readonly #texts = new Map<number, RememberedText>();
+  #spend: (steps: number) => void = () => undefined;
   #steps = 0;
 
   constructor(memory: Buffer) {
@@ -65,14 +68,22 @@ export class ValueReader {
   /** The value at `address`. Throws ValueSyntaxError when it nests deeper than 2,000, and what `spend` throws. */
   read(address: number, spend: (steps: number) => void): Value {
     this.#steps = 0;
+    this.#spend = spend;
     const value = this.#value(address >>> 0, 0);
-    spend(this.#steps);
+    this.#charge();
     return value;
+  }
+
+  #charge(): void {
+    const steps = this.#steps;
+    this.#steps = 0;
+    this.#spend(steps);
   }
 
   #value(address: number, depth: number): Value {
     if (depth > MAX_VALUE_DEPTH) throw new ValueSyntaxError(`nested deeper than ${MAX_VALUE_DEPTH}`);
     this.#steps += STEPS.value;
+    if (this.#steps > STEPS_AT_ONCE) this.#charge();
     switch (this.#memory[address]) {
       case TYPE.null:
         return null;
