@@ -3,6 +3,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Timers } from "../base/timers.ts";
+import { MAX_WAIT_MS } from "../policy/waiting.ts";
 import type { CheckCall } from "./check-handler.ts";
 
 /** Where the end of a wait comes from. */
@@ -17,9 +18,6 @@ export interface WaitSignal {
   /** Forgets timer and caller; after it the signal says nothing any more. */
   close(): void;
 }
-
-/** Longest wait for a caller without a deadline, milliseconds. */
-export const MAX_WAIT_MS = 60_000;
 
 /** Starts the wait of one check. */
 export function createWaitSignal(call: CheckCall, { clock, timers }: WaitPorts): WaitSignal {

@@ -1,7 +1,7 @@
 // The values of Rego: what builtins take and return, and what results are printed from. This file is the door; the
 // parts behind it are the model with OPA's order, numbers that keep their text, strings as bytes, a reader and two printers.
 
-export { fromBytes, isWellFormed, joinBytes, toBytes, toWellFormed } from "./value/bytes.ts";
+export { fromBytes, fromLatin1, isWellFormed, joinBytes, toBytes, toLatin1, toWellFormed } from "./value/bytes.ts";
 export {
   compareStrings,
   compareValues,

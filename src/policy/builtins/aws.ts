@@ -3,8 +3,16 @@
 // SPEC: docs.aws.amazon.com/general/latest/gr/sigv4_signing.html, with OPA's choices: header values and query as they are.
 
 import { createHash, createHmac } from "node:crypto";
-import { toByteText } from "../byte-text.ts";
-import { compareStrings, fromBytes, RegoObject, RegoSet, toBytes, toWellFormed, type Value } from "../value.ts";
+import {
+  compareStrings,
+  fromLatin1,
+  RegoObject,
+  RegoSet,
+  toBytes,
+  toLatin1,
+  toWellFormed,
+  type Value,
+} from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { marshalJson } from "./json-marshal.ts";
 import { numberOperand, objectOperand, operandError, toInt64 } from "./operands.ts";
@@ -97,16 +105,13 @@ interface SignedUrl {
 
 /** SPEC: Go's `URL.EscapedPath`: as written where that is a valid encoding, else escaped afresh. */
 function toSignedUrl(text: string): SignedUrl {
-  const url = toByteText(text);
+  const url = toLatin1(text);
   const { host, path, rawQuery } = parseUri(url);
   const isOpaque = /^[A-Za-z][A-Za-z0-9+\-.]*:(?!\/)/.test(url);
   const written = /^(?:[A-Za-z][A-Za-z0-9+\-.]*:)?(?:\/\/[^/?#]*)?([^?#]*)/.exec(url)?.[1] ?? "";
   const isValid = /^[A-Za-z0-9\-._~!$&'()*+,;=:@[\]%/]*$/.test(written);
   const escaped = isOpaque ? "" : isValid ? written : escapePath(path);
-  const [textHost = "", textPath = "", textQuery = ""] = [host, escaped, rawQuery].map((part) =>
-    fromBytes(Buffer.from(part, "latin1")),
-  );
-  return { host: textHost, path: textPath, query: textQuery };
+  return { host: fromLatin1(host), path: fromLatin1(escaped), query: fromLatin1(rawQuery) };
 }
 
 const sha256 = (text: Buffer): string => createHash("sha256").update(text).digest("hex");

@@ -1,7 +1,7 @@
 // `strings.any_prefix_match`, `any_suffix_match`, `count`, `split_n` and `indexof_n` (v1/topdown/strings.go).
 // Positions and lengths count code points, as OPA does; a byte that is no UTF-8 is one.
 
-import { fromBytes, isWellFormed, RegoNumber, RegoSet, toBytes, toWellFormed, type Value } from "../value.ts";
+import { fromLatin1, isWellFormed, RegoNumber, RegoSet, toLatin1, toWellFormed, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { int64Operand, isArray, operandError, stringOperand, stringsOperand } from "./operands.ts";
 import { findText } from "./search-text.ts";
@@ -19,7 +19,7 @@ function textsOperand(args: readonly Value[], index: number): readonly string[] 
  * they are, where bytes and characters give the same answers; else each becomes one character per byte.
  */
 function toComparable(texts: readonly string[]): readonly string[] {
-  return texts.every(isWellFormed) ? texts : texts.map((text) => toBytes(text).toString("latin1"));
+  return texts.every(isWellFormed) ? texts : texts.map(toLatin1);
 }
 
 /** First index in `sorted` whose string is not below `text`. */
@@ -68,7 +68,7 @@ function splitN(text: string, delimiter: string, limit: number): string[] {
   const [whole = "", separator = ""] = toComparable([text, delimiter]);
   const toPart = (start: number, end?: number): string => {
     const part = whole.slice(start, end);
-    return whole === text ? part : fromBytes(Buffer.from(part, "latin1"));
+    return whole === text ? part : fromLatin1(part);
   };
   let start = 0;
   for (const at of findText(whole, separator, false, limit - 1)) {

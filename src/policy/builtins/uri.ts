@@ -1,7 +1,7 @@
 // `uri.parse` and `uri.is_valid` (v1/topdown/uri.go) over Go's `url.Parse` (net/url of Go 1.26): lenient in paths, queries and
 // fragments, strict in hosts and escapes. Works on byte text, since escapes are bytes; linear in the text.
 
-import { fromBytes, RegoObject, toBytes, type Value } from "../value.ts";
+import { fromLatin1, RegoObject, toLatin1, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { parseAddress } from "./ip-network.ts";
 import { stringOperand } from "./operands.ts";
@@ -156,19 +156,14 @@ function toObject(uri: Uri): RegoObject {
     ["fragment", uri.fragment],
   ] as const;
   return RegoObject.of(
-    parts
-      .filter(([, text]) => text !== "")
-      .map(([name, text]): [Value, Value] => [name, fromBytes(Buffer.from(text, "latin1"))]),
+    parts.filter(([, text]) => text !== "").map(([name, text]): [Value, Value] => [name, fromLatin1(text)]),
   );
 }
-
-/** One character a byte. */
-const toByteText = (text: string): string => toBytes(text).toString("latin1");
 
 function isValid(text: Value | undefined): boolean {
   if (typeof text !== "string" || text === "") return false;
   try {
-    parseUri(toByteText(text));
+    parseUri(toLatin1(text));
     return true;
   } catch (error) {
     if (error instanceof BuiltinError) return false;
@@ -178,6 +173,6 @@ function isValid(text: Value | undefined): boolean {
 
 /** `uri.parse(text)` and `uri.is_valid(text)`. */
 export const uriBuiltins: BuiltinFamily = {
-  "uri.parse": (args) => toObject(parseUri(toByteText(stringOperand(args, 0)))),
+  "uri.parse": (args) => toObject(parseUri(toLatin1(stringOperand(args, 0)))),
   "uri.is_valid": ([text]) => isValid(text),
 };

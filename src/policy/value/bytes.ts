@@ -64,3 +64,9 @@ export function fromBytes(bytes: Buffer): string {
 export function joinBytes(text: string): string {
   return isWellFormed(text) ? text : fromBytes(toBytes(text));
 }
+
+/** The bytes of a string as a text of one character (U+0000–U+00FF) a byte, to search and cut byte by byte. */
+export const toLatin1 = (text: string): string => toBytes(text).toString("latin1");
+
+/** The string of such a text. */
+export const fromLatin1 = (text: string): string => fromBytes(Buffer.from(text, "latin1"));
