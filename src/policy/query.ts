@@ -94,16 +94,19 @@ async function evaluate(
   options: QueryOptions,
 ): Promise<readonly QueryResult[]> {
   const network = createNetworkBuiltins(options.network ?? {}, { clock: options.clock });
-  const policy = loadPolicy(wasm, {
-    data: toJson(source.data),
-    clock: options.clock,
-    strictBuiltinErrors: options.strictBuiltinErrors,
-    onPrint: options.onPrint,
-    findBuiltin: (name) => network.find(name) ?? findBuiltin(name),
-  });
-  const results = parseValue(await policy.evaluateAsync(options.input, { entrypoint: ENTRYPOINT }));
-  network.close();
-  return (Array.isArray(results) ? results : []).map((result) => toResult(result, expressions));
+  try {
+    const policy = loadPolicy(wasm, {
+      data: toJson(source.data),
+      clock: options.clock,
+      strictBuiltinErrors: options.strictBuiltinErrors,
+      onPrint: options.onPrint,
+      findBuiltin: (name) => network.find(name) ?? findBuiltin(name),
+    });
+    const results = parseValue(await policy.evaluateAsync(options.input, { entrypoint: ENTRYPOINT }));
+    return (Array.isArray(results) ? results : []).map((result) => toResult(result, expressions));
+  } finally {
+    network.close();
+  }
 }
 
 function toResult(result: Value, expressions: readonly QueryExpression[]): QueryResult {

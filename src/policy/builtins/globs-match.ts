@@ -10,8 +10,9 @@ type Glob = readonly GlobToken[];
 
 /** Pairs of tokens that one call may compare: about 50 ms. */
 const MAX_COMPARISONS = 500_000;
-/** Steps of one comparison of two tokens. */
+/** Steps of one comparison of two tokens, and of each range in brackets that it may look at. */
 const STEPS_PER_COMPARISON = 200;
+const STEPS_PER_RANGE = 20;
 
 function doIntersect(left: Glob, right: Glob, context: BuiltinContext): boolean {
   const trimmed = trim(left, right);
@@ -61,7 +62,7 @@ class Intersection {
   }
 
   #meets(a: GlobToken, b: GlobToken): boolean {
-    this.#context.spend(STEPS_PER_COMPARISON);
+    this.#context.spend(STEPS_PER_COMPARISON + (a.ranges.length + b.ranges.length) * STEPS_PER_RANGE);
     if (++this.#comparisons > MAX_COMPARISONS) throw new BuiltinError("regex.globs_match: globs too complex");
     return meets(a, b);
   }

@@ -104,7 +104,7 @@ async function evaluateAll(
     strictBuiltinErrors: options.strictBuiltinErrors ?? true,
   };
   const run = await runEntrypoints(task, options.timeoutMs, (index, evaluation) => {
-    covered.push(...evaluation.covered);
+    for (const place of evaluation.covered) covered.push(place);
     const test = running[index];
     if (test === undefined) return;
     const result = toResult(test, evaluation, lines);
