@@ -9,15 +9,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { type LoadedPolicy, loadActivePolicy } from "../../src/policy/load.ts";
 import { createManualClock } from "../support/manual-clock.ts";
-
-const OPA = process.env["OPA"] ?? "opa";
-const VERSION = "1.22.2";
-
-function skipReason(): string | false {
-  const run = spawnSync(OPA, ["version"], { encoding: "utf8" });
-  if (run.error !== undefined) return `no OPA CLI: set OPA to a binary of version ${VERSION}`;
-  return run.stdout.includes(`Version: ${VERSION}`) ? false : `\`${OPA}\` is not version ${VERSION}`;
-}
+import { OPA, whyNoOpa } from "../support/opa-cli.ts";
 
 const V1 = `package envoy.authz
 
@@ -71,7 +63,7 @@ const FORMS: Readonly<Record<string, readonly string[]>> = {
   "with the capabilities of OPA 1.0": ["--capabilities", "v1.0.0"],
 };
 
-describe("bundles of `opa build` decide as `opa eval`", { skip: skipReason() }, () => {
+describe("bundles of `opa build` decide as `opa eval`", { skip: whyNoOpa() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "svidgate-forms-"));
   after(() => rmSync(folder, { recursive: true }));
   const file = (name: string, text: string): string => {

@@ -14,15 +14,7 @@ import {
   compileRegoBatch,
   type SourceFile,
 } from "../../src/policy/compiler/index.ts";
-
-const OPA = process.env["OPA"] ?? "opa";
-const VERSION = "1.22.2";
-
-function skipReason(): string | false {
-  const run = spawnSync(OPA, ["version"], { encoding: "utf8" });
-  if (run.error !== undefined) return `no OPA CLI: set OPA to a binary of version ${VERSION}`;
-  return run.stdout.includes(`Version: ${VERSION}`) ? false : `\`${OPA}\` is not version ${VERSION}`;
-}
+import { OPA, whyNoOpa } from "../support/opa-cli.ts";
 
 const inline = (text: string, over: Partial<CompileRequest> = {}): CompileRequest => ({
   files: [{ path: "p.rego", text }],
@@ -98,7 +90,7 @@ function shipped(): [string, CompileRequest][] {
   return [...examples, ...regoFiles("test/vectors").map((path) => toCase(path, [path]))];
 }
 
-describe("the compiler gives what `opa build -t wasm` gives", { skip: skipReason() }, () => {
+describe("the compiler gives what `opa build -t wasm` gives", { skip: whyNoOpa() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "svidgate-opa-"));
   after(() => rmSync(folder, { recursive: true }));
   const cases = [...Object.entries(CASES), ...shipped()];

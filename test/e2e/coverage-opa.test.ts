@@ -10,16 +10,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { packageRoot } from "../../src/base/package-root.ts";
+import { OPA, whyNoOpa } from "../support/opa-cli.ts";
 import { runInProcess } from "../support/run-cli.ts";
-
-const OPA = process.env["OPA"] ?? "opa";
-const VERSION = "1.22.2";
-
-function skipReason(): string | false {
-  const run = spawnSync(OPA, ["version"], { encoding: "utf8" });
-  if (run.error !== undefined) return `no OPA CLI: set OPA to a binary of version ${VERSION}`;
-  return run.stdout.includes(`Version: ${VERSION}`) ? false : `\`${OPA}\` is not version ${VERSION}`;
-}
 
 interface Place {
   readonly row: number;
@@ -300,7 +292,7 @@ function assertSame(file: string, opa: FileReport, ours: FileReport): void {
   assert.deepEqual(figures(ours), figures(opa), `${file}: lines`);
 }
 
-describe("coverage as the OPA CLI reports it", { skip: skipReason() }, () => {
+describe("coverage as the OPA CLI reports it", { skip: whyNoOpa() }, () => {
   let folder = "";
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "svidgate-coverage-opa-"));

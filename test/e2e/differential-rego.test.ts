@@ -3,23 +3,15 @@
 // SVIDGATE_DIFFERENTIAL=100000 runs that many, SVIDGATE_DIFFERENTIAL_SEED others.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
+import { OPA, whyNoOpa } from "../support/opa-cli.ts";
 import { type Difference, runDifferential } from "../support/rego-differential.ts";
 
-const OPA = process.env["OPA"] ?? "opa";
-const VERSION = "1.22.2";
 const EVALUATIONS = Number(process.env["SVIDGATE_DIFFERENTIAL"] ?? 3_000);
 const SEED = Number(process.env["SVIDGATE_DIFFERENTIAL_SEED"] ?? 1);
 /** The many builtins have their turn about twice in this many policies. */
 const FEWEST_POLICIES = 45;
 const MOST_INPUTS = 200;
-
-function skipReason(): string | false {
-  const run = spawnSync(OPA, ["version"], { encoding: "utf8" });
-  if (run.error !== undefined) return `no OPA CLI: set OPA to a binary of version ${VERSION}`;
-  return run.stdout.includes(`Version: ${VERSION}`) ? false : `\`${OPA}\` is not version ${VERSION}`;
-}
 
 /** What is known to differ, each with its reason; docs/policies.md and docs/builtins.md tell users. */
 const KNOWN: readonly { readonly why: string; readonly is: (difference: Difference) => boolean }[] = [
@@ -54,7 +46,7 @@ const KNOWN: readonly { readonly why: string; readonly is: (difference: Differen
 const toPlain = (text: string): string =>
   text.replace(/\\u(003c|003e|0026|2028|2029)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
-describe("random policies decide as with `opa eval`", { skip: skipReason() }, () => {
+describe("random policies decide as with `opa eval`", { skip: whyNoOpa() }, () => {
   it(`in ${EVALUATIONS} evaluations`, async (t) => {
     const policies = Math.max(FEWEST_POLICIES, Math.ceil(EVALUATIONS / MOST_INPUTS));
     const inputsPerPolicy = Math.ceil(EVALUATIONS / policies);
