@@ -4,10 +4,12 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
+import { buffer } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { createHttpSendWorld, echo, startHttpServer, type TestServer } from "../support/http-send-world.ts";
+import { runInProcess } from "../support/run-cli.ts";
 
 const OPA = process.env["OPA"] ?? "opa";
 const VERSION = "1.22.2";
@@ -18,6 +20,7 @@ function skipReason(): string | false {
   return run.stdout.includes(`Version: ${VERSION}`) ? false : `\`${OPA}\` is not version ${VERSION}`;
 }
 
+const RAW = Buffer.from([0x22, 0xff, 0x80, 0xc3, 0xa9, 0xc3, 0x22]);
 const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
 
 async function startServer(): Promise<TestServer> {
@@ -33,12 +36,24 @@ async function startServer(): Promise<TestServer> {
         return response.writeHead(200, { "content-type": "application/yaml" }).end("a: [1, x]\nb: 2026-01-01\n");
       case "garbage":
         return response.writeHead(200, { "content-type": "application/json" }).end('{"a":1} x');
+      case "raw":
+        return response.writeHead(200, { "content-type": decodeURIComponent(rest) }).end(RAW);
+      case "keyed":
+        return response
+          .writeHead(200, { "content-type": "application/yaml" })
+          .end(Buffer.concat([Buffer.from("a: "), RAW]));
       case "packed":
         return response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync("packed"));
       case "multi":
         return response.setHeader("x-multi", ["a", "b"]).setHeader("pragma", "no-cache").end("x");
       case "drop":
         return response.destroy();
+      case "hex":
+        return void buffer(request).then((body) =>
+          response.end(
+            `${body.toString("hex")} ${Buffer.from(String(request.headers["x-raw"]), "latin1").toString("hex")}`,
+          ),
+        );
       default:
         return echo(request, response);
     }
@@ -108,6 +123,22 @@ describe("http.send beside OPA's", { skip: skipReason() }, () => {
       const ours = await world.send(JSON.parse(text) as object);
       world.close();
       assert.deepEqual(comparable(ours), comparable(JSON.parse(stdout)));
+    });
+  }
+
+  const SENT = 'base64.decode("/4AgqcOpww==")';
+  for (const expression of [
+    `http.send({"method": "post", "url": "URL/hex", "raw_body": ${SENT}, "headers": {"x-raw": ${SENT}}}).raw_body`,
+    'base64.encode(http.send({"method": "get", "url": "URL/raw/text%2Fplain"}).raw_body)',
+    'http.send({"method": "get", "url": "URL/raw/application%2Fjson"}).body',
+    'http.send({"method": "get", "url": "URL/raw/application%2Fyaml"}).body',
+    'http.send({"method": "get", "url": "URL/keyed"})["body"] == null',
+  ]) {
+    it(`bytes that are no UTF-8: ${expression}`, async () => {
+      const query = expression.replace("URL", server.url);
+      const { stdout } = await promisify(execFile)(OPA, ["eval", "--format", "raw", query]);
+      const { out, err } = await runInProcess("eval", "--allow-net", "127.0.0.1", "--format", "raw", query);
+      assert.deepEqual([out, err], [stdout, ""]);
     });
   }
 });

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { createBuiltinContext, createDecisionMemory } from "../../src/policy/builtin-bridge.ts";
 import { type Builtin, Unanswered } from "../../src/policy/builtins/builtin.ts";
@@ -20,6 +20,9 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** The port that a server listens on. */
+export const portOf = (server: NetServer): number => (server.address() as AddressInfo).port;
+
 /** Starts a server; `tls` makes it one of HTTPS. */
 export async function startHttpServer(handler: RequestListener, tls?: ServerOptions): Promise<TestServer> {
   const requests: string[] = [];
@@ -29,7 +32,7 @@ export async function startHttpServer(handler: RequestListener, tls?: ServerOpti
   };
   const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   return {
     url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     port,

@@ -3,9 +3,9 @@
 // Differences: at most 10 redirects; each hop must be an allowed host.
 
 import type { Timers } from "../../../base/timers.ts";
-import { toByteText } from "../../byte-text.ts";
+import { toBytes } from "../../value/bytes.ts";
 import { type ExchangePorts, exchange, type Hop, type OpenAnswer } from "./exchange.ts";
-import { HttpFailure, operation, unreachable } from "./failure.ts";
+import { HttpFailure, operation, shownUrl, unreachable } from "./failure.ts";
 import { toNetworkWords } from "./network-words.ts";
 import { stripForHop } from "./redirect-headers.ts";
 import type { HttpSendRequest } from "./request.ts";
@@ -109,7 +109,7 @@ function toTimeout(request: HttpSendRequest, at: { readonly target: Target; read
     return new HttpFailure("timeout", message, { told: `eval_builtin_error: http.send: ${message}` });
   }
   const op = operation(request.method);
-  return new HttpFailure("timeout", `${op} ${at.target.text}: request timed out`, {
+  return new HttpFailure("timeout", `${op} ${shownUrl(at.target.text)}: request timed out`, {
     isNetwork: true,
     told: `${op} ${JSON.stringify(at.target.text)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
   });
@@ -123,7 +123,7 @@ async function followRedirects(
   more: readonly (readonly [string, string])[],
   at: { target: Target },
 ): Promise<OpenAnswer> {
-  const body = request.body === undefined ? undefined : Buffer.from(toByteText(request.body), "latin1");
+  const body = request.body === undefined ? undefined : toBytes(request.body);
   const credentials = request.target.credentials;
   const headers = new Map<string, string>([...request.headers, ...more]);
   if (!headers.has("User-Agent")) headers.set("User-Agent", ports.userAgent);

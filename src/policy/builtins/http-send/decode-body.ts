@@ -2,14 +2,14 @@
 
 import { isUtf8 } from "node:buffer";
 import { decodeUtf8 } from "../../byte-text.ts";
+import { unmarshalYaml } from "../../go-builtins/index.ts";
 import { findJsonFault } from "../../json-text.ts";
 import { MAX_VALUE_DEPTH, parseValue, type Value, ValueSyntaxError } from "../../value.ts";
 import { BuiltinError } from "../builtin.ts";
-import { unmarshal } from "../yaml.ts";
 
 /** The JSON value that the bytes begin with: SPEC: OPA looks at what follows it only after it has taken it. */
 export function decodeJsonPrefix(body: Buffer): Value | undefined {
-  const text = isUtf8(body) ? body.toString("utf8") : decodeUtf8(body);
+  const text = decodeUtf8(body);
   const fault = findJsonFault(text, MAX_VALUE_DEPTH);
   if (fault === undefined) return parse(text);
   if (fault.kind === "too_deep") return undefined;
@@ -18,12 +18,13 @@ export function decodeJsonPrefix(body: Buffer): Value | undefined {
   return findJsonFault(prefix, MAX_VALUE_DEPTH) === undefined ? parse(prefix) : undefined;
 }
 
-/** JSON, or else YAML: that of at most 65,536 characters, since its parser is slow. */
+/** JSON, or else YAML: as much of it as the Go builtins read in a call. */
 export function decodeYaml(body: Buffer): Value | undefined {
   const text = decodeUtf8(body).replace(/^\ufeff/, "");
   if (findJsonFault(text, MAX_VALUE_DEPTH) === undefined) return parse(text);
+  if (!isUtf8(body)) return undefined;
   try {
-    return unmarshal(text, { spend: () => undefined });
+    return unmarshalYaml(text);
   } catch (error) {
     if (error instanceof BuiltinError) return undefined;
     throw error;

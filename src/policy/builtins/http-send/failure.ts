@@ -52,8 +52,29 @@ export const refused = (message: string): HttpFailure =>
 
 /** A failure of Go's client: `Get "http://…": why`. */
 export function unreachable(method: string, url: string, why: string): HttpFailure {
-  return new HttpFailure("unreachable", `${operation(method)} ${JSON.stringify(url)}: ${why}`, { isNetwork: true });
+  const sentence = (shown: string): string => `${operation(method)} ${JSON.stringify(shown)}: ${why}`;
+  return new HttpFailure("unreachable", sentence(shownUrl(url)), { isNetwork: true, told: sentence(url) });
 }
+
+const MAX_SHOWN_URL = 1024;
+
+/**
+ * A URL without its query and what goes before an `@`. SECURITY: what is raised ends in logs and in what callers are told;
+ * queries carry tokens. Under `raise_error: false` the policy itself is told its whole URL.
+ */
+export function shownUrl(url: string): string {
+  const [, start = "", query = ""] = /^([^?#]*)(.*)$/s.exec(url) ?? [];
+  const rest = withoutUserInfo(start);
+  // A password with a `/` or a `?` looks like a port: nothing of such a URL is shown.
+  const [, authority = ""] = /^[A-Za-z][A-Za-z0-9+\-.]*:\/*([^/]*)/.exec(rest) ?? [];
+  const isDoubtful = /:\D/.test(authority.replace(/\[[^\]]*\]/, ""));
+  const shown = isDoubtful ? "***" : query === "" ? rest : `${rest}${query.slice(0, 1)}***`;
+  return shown.length > MAX_SHOWN_URL ? `${shown.slice(0, MAX_SHOWN_URL)}…` : shown;
+}
+
+/** A URL without credentials; more than those is masked where there is doubt. */
+export const withoutUserInfo = (url: string): string =>
+  url.replace(/^([A-Za-z][A-Za-z0-9+\-.]*:)?(\/*).*@/s, "$1$2***@");
 
 /** As Go names a method in an error: `Get`. */
 export const operation = (method: string): string => method.slice(0, 1) + method.slice(1).toLowerCase();

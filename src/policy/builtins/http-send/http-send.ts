@@ -11,6 +11,7 @@ import type { Value } from "../../value.ts";
 import { type Answer, type Builtin, BuiltinError, type Question } from "../builtin.ts";
 import { objectOperand } from "../operands.ts";
 import { AnswerCache } from "./answer-cache.ts";
+import { toByteForm } from "./byte-form.ts";
 import { ask, type ClientPorts } from "./client.ts";
 import { HttpFailure, type HttpSendOutcome, refused } from "./failure.ts";
 import { firstOf, freshUntilNs, mayKeep } from "./freshness.ts";
@@ -182,7 +183,7 @@ class Sender {
   ): void {
     const { allowedHosts, onRefused } = this.#ports;
     if (socketPath === undefined ? allowedHosts.allows(host, port) : allowedHosts.allowsSocket(socketPath)) return;
-    const named = socketPath === undefined ? authority : `unix:${socketPath}`;
+    const named = socketPath === undefined ? authority : `unix:${socketPath.slice(0, 256)}`;
     once(() => onRefused(named));
     throw refused(`disallowed host: ${named}: \`svidgate.policy.http_send.allowed_hosts\` does not list it`);
   }
@@ -197,8 +198,8 @@ class Sender {
 const forcedUntil = (nowUnixNs: bigint, seconds: number): bigint => nowUnixNs + BigInt(seconds) * 1_000_000_000n;
 
 function toValidators(answer: HttpAnswer): readonly (readonly [string, string])[] {
-  const etag = firstOf(answer, "etag");
-  const lastModified = firstOf(answer, "last-modified");
+  const etag = toByteForm(firstOf(answer, "etag"));
+  const lastModified = toByteForm(firstOf(answer, "last-modified"));
   return [
     ...(etag === "" ? [] : [["If-None-Match", etag] as const]),
     ...(lastModified === "" ? [] : [["If-Modified-Since", lastModified] as const]),

@@ -75,7 +75,8 @@ export function forceSecondsMember(request: RegoObject): number {
   return seconds;
 }
 
-function kindOf(value: Value): string {
+/** The type of a value that is no text and no number, as OPA names it. */
+export function kindOf(value: Value): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return "boolean";
   if (value instanceof RegoSet) return "set";

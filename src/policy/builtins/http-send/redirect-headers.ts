@@ -33,5 +33,5 @@ export function stripForHop(headers: HeaderList, { from, to, isStripped, dropsBo
   const kept = headers.filter(([name]) => !(isStripped && SENSITIVE.has(name)) && !(dropsBody && OF_BODY.has(name)));
   if (from.scheme === "https" && to.scheme === "http") return kept;
   if (kept.some(([name]) => name === "Referer")) return kept;
-  return [...kept, ["Referer", from.text.replace(/^([a-z]+:\/\/)[^/?]*@/, "$1")]];
+  return [...kept, ["Referer", `${from.scheme}://${from.authority}${from.requestUri}`]];
 }

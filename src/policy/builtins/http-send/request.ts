@@ -1,12 +1,13 @@
 // The operand of `http.send` → a request. SPEC: OPA 1.22.2, v1/topdown/http.go: the members that there are, their types, what
 // beats what. Nothing is read or connected to here.
 
-import { toByteText } from "../../byte-text.ts";
-import { printValue, RegoObject, RegoSet, toJson, type Value } from "../../value.ts";
+import { printValue, RegoNumber, RegoObject, RegoSet, toJson, type Value } from "../../value.ts";
+import { toByteForm } from "./byte-form.ts";
 import { HttpFailure, invalid, invalidOperand } from "./failure.ts";
 import {
   booleanMember,
   forceSecondsMember,
+  kindOf,
   lenientBooleanMember,
   retriesMember,
   stringMember,
@@ -179,6 +180,8 @@ function toBody(operand: RegoObject): string | undefined {
 
 /** Go writes these itself, and passes over what a policy says of them. SECURITY: no policy can frame a message its own way. */
 const OWN_HEADERS: ReadonlySet<string> = new Set(["Host", "Content-Length", "Transfer-Encoding", "Trailer"]);
+/** SPEC: Go's `ValidHostHeader`. */
+const HOST_HEADER = /^[!$%&'()*+,\-.0-9:;=A-Z[\]_a-z~]+$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function toHeaders(value: Value | undefined): Pick<HttpSendRequest, "headers" | "hostHeader"> {
@@ -186,16 +189,27 @@ function toHeaders(value: Value | undefined): Pick<HttpSendRequest, "headers" | 
   if (!(value instanceof RegoObject)) throw invalid("invalid type for headers key");
   const headers = new Map<string, string>();
   for (const [key, text] of value.entries) {
-    if (typeof text !== "string") throw invalid(`invalid type for headers value ${printValue(text)}`);
+    if (typeof text !== "string") throw invalidHeaderType(text);
     const name = canonicalHeaderName(typeof key === "string" ? key : printValue(key));
     if (!TOKEN.test(name)) throw invalid(`net/http: invalid header field name ${JSON.stringify(name)}`);
-    const bytes = toByteText(text);
+    const bytes = toByteForm(text);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these end or break a header
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(bytes))
       throw invalid(`net/http: invalid header field value for ${JSON.stringify(name)}`);
     headers.set(name, bytes.replace(/^[ \t]+|[ \t]+$/g, ""));
   }
-  return { headers: [...headers].filter(([name]) => !OWN_HEADERS.has(name)), hostHeader: headers.get("Host") };
+  const hostHeader = headers.get("Host") || undefined;
+  if (hostHeader !== undefined && !HOST_HEADER.test(hostHeader)) throw invalid("http: invalid Host header");
+  return { headers: [...headers].filter(([name]) => !OWN_HEADERS.has(name)), hostHeader };
+}
+
+/** SECURITY: a value is a credential more often than not; what is raised goes to logs, so only numbers and such are shown. */
+function invalidHeaderType(value: Value): HttpFailure {
+  const sentence = (shown: string): string => `invalid type for headers value ${shown}`;
+  const isPlain = value === null || typeof value === "boolean" || value instanceof RegoNumber;
+  return new HttpFailure("invalid", sentence(isPlain ? printValue(value) : `of type ${kindOf(value)}`), {
+    told: `eval_builtin_error: http.send: ${sentence(printValue(value))}`,
+  });
 }
 
 /** SPEC: Go's `CanonicalHeaderKey`: `x-REQUEST-id` is `X-Request-Id`; what is no token stays as it is. */

@@ -1,6 +1,6 @@
 // An HTTP answer and the object that a policy gets of it. SPEC: OPA 1.22.2, `prepareASTResult`.
 
-import { decodeUtf8 } from "../../byte-text.ts";
+import { fromBytes } from "../../value/bytes.ts";
 import { RegoNumber, RegoObject, type Value } from "../../value.ts";
 import { decodeJsonPrefix, decodeYaml } from "./decode-body.ts";
 import { firstOf } from "./freshness.ts";
@@ -21,7 +21,7 @@ export function toResult(answer: HttpAnswer, forceJson: boolean, forceYaml: bool
     ["status", answer.status],
     ["status_code", RegoNumber.of(answer.statusCode)],
     ["body", decodeBody(answer, forceJson, forceYaml)],
-    ["raw_body", decodeUtf8(answer.body)],
+    ["raw_body", fromBytes(answer.body)],
     ["headers", RegoObject.of([...answer.headers].map(([name, values]) => [name, values] as const))],
   ]);
 }

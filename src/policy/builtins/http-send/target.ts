@@ -3,8 +3,8 @@
 // space, several colons, zones in a host) is refused. Paths and queries go out byte for byte as Go sends them.
 
 import { canonicalHost } from "../../../base/allowed-hosts.ts";
-import { toByteText } from "../../byte-text.ts";
-import { invalid, unreachable } from "./failure.ts";
+import { toByteForm } from "./byte-form.ts";
+import { HttpFailure, shownUrl, unreachable, withoutUserInfo } from "./failure.ts";
 
 /** Where a request goes. */
 export interface Target {
@@ -59,8 +59,17 @@ export function parseTarget(method: string, url: string): Target {
   };
 }
 
-/** Resolves a `Location` against the URL that gave it, as RFC 3986 §5.2 and Go do. Throws HttpFailure. */
+/**
+ * Resolves a `Location` against the URL that gave it, as RFC 3986 §5.2 and Go do. SPEC: what began at a unix socket stays
+ * there, and no redirect leads to one. Throws HttpFailure.
+ */
 export function resolveLocation(method: string, from: Target, location: string): Target {
+  if (/^unix:/i.test(location)) throw unreachable(method, location, 'unsupported protocol scheme "unix"');
+  const target = resolveReference(method, from, location);
+  return from.socketPath === undefined ? target : { ...target, socketPath: from.socketPath };
+}
+
+function resolveReference(method: string, from: Target, location: string): Target {
   if (/^[A-Za-z][A-Za-z0-9+\-.]*:/.test(location)) return parseTarget(method, location);
   const base = `${from.scheme}://${from.authority}`;
   if (location.startsWith("//")) return parseTarget(method, `${from.scheme}:${location}`);
@@ -89,6 +98,8 @@ function unixTarget(method: string, url: string, rest: string): Target {
   if (query === "") throw unreachable(method, withoutUserInfo(url), 'unsupported protocol scheme "unix"');
   const values = new URLSearchParams(query);
   const socketPath = values.get("socket") ?? "";
+  // SECURITY: without a path Node would connect to the host of the URL, which nobody has compared.
+  if (socketPath === "") throw unreachable(method, withoutUserInfo(url), "dial unix: missing address");
   values.delete("socket");
   values.sort();
   const left = values.toString();
@@ -104,7 +115,8 @@ function parseHost(
   const [, name, digits = ""] = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(text) ?? [];
   if (name === "") return undefined;
   const host = name === undefined ? undefined : canonicalHost(name);
-  if (host === undefined) throw unparsable(url, `invalid host ${JSON.stringify(text.slice(0, 256))}`);
+  if (host === undefined)
+    throw unparsable(url, `invalid host ${JSON.stringify((name ?? text.split(":", 1)[0] ?? "").slice(0, 256))}`);
   const port = digits === "" ? defaultPort : Number(digits);
   if (!(port >= 1 && port <= 65_535)) throw unparsable(url, `invalid port ${JSON.stringify(digits)} after host`);
   // IDN goes out in punycode; a name in ASCII as it is written.
@@ -117,7 +129,7 @@ function parseHost(
 function toRequestUri(url: string, path: string, query: string): string {
   const decoded = percentDecode(url, path);
   const written = WRITABLE_PATH.test(path) ? path : decoded.replace(ESCAPED_IN_PATH, percentEncode);
-  const bytes = toByteText(query);
+  const bytes = toByteForm(query);
   if (bytes.includes(" ")) throw unparsable(url, "invalid character ` ` in the query: write it as `%20`");
   return `${written === "" ? "/" : written}${bytes}`;
 }
@@ -125,14 +137,13 @@ function toRequestUri(url: string, path: string, query: string): string {
 const percentEncode = (byte: string): string => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 
 function percentDecode(url: string, text: string): string {
-  const bytes = toByteText(text);
+  const bytes = toByteForm(text);
   const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(bytes);
   if (bad !== null) throw unparsable(url, `invalid URL escape ${JSON.stringify(bad[0])}`);
   return bytes.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-const unparsable = (url: string, why: string): Error =>
-  invalid(`parse ${JSON.stringify(withoutUserInfo(url))}: ${why}`);
-
-/** SECURITY: errors go to logs and answers. */
-const withoutUserInfo = (url: string): string => url.replace(/\/\/.*@/s, "//***@");
+function unparsable(url: string, why: string): HttpFailure {
+  const told = `eval_builtin_error: http.send: parse ${JSON.stringify(withoutUserInfo(url))}: ${why}`;
+  return new HttpFailure("invalid", `parse ${JSON.stringify(shownUrl(url))}: ${why}`, { told });
+}
