@@ -2,12 +2,15 @@
 // more than 64 bits, the second one has no value for no objects.
 
 import { compareValues, type Entry, type RegoNumber, RegoObject, type Value } from "../value.ts";
-import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { elements } from "./native-checks.ts";
 import { arrayOperand, numberOperand } from "./operands.ts";
 
 /** Most digits that are written; a number that stands for more, such as `1e400000`, is an error here. */
 const MAX_DIGITS = 10_000;
+
+/** Steps for an entry that is put among others. */
+const STEPS_PER_ENTRY = 400;
 
 /** SPEC: OPA v1/topdown/strings.go: fractions are cut off. */
 function formatInt(args: readonly Value[]): string {
