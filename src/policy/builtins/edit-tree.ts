@@ -14,6 +14,9 @@ export type EditPath = readonly Value[];
 /** Charges for this many values that are copied while a part of the tree is rendered. */
 export type ChargeValues = (count: number) => void;
 
+/** What moving an element of a list costs, in values that are copied. */
+const MOVED = 0.02;
+
 /** An element of the original array, by its value, or what the patch put in its place. */
 type Slot = { readonly original: Value } | EditTree;
 
@@ -77,12 +80,14 @@ export class EditTree {
       if (isComposite(key)) this.#reset(this.#rendered());
     }
     if (isKeyed(node)) {
+      this.#charge(this.#children.size * MOVED);
       this.#children.set(key, child);
       return child;
     }
     if (!isArray(node)) throw new BuiltinError("expected composite type, found a scalar value");
     const index = toIndex(this.#slots.length, key);
     if (index < 0 || index > this.#slots.length) throw new BuiltinError("index for array insertion out of bounds");
+    this.#charge(this.#slots.length * MOVED);
     this.#slots.splice(index, 0, child);
     return child;
   }
@@ -100,6 +105,7 @@ export class EditTree {
     if (!isArray(node)) throw new BuiltinError("expected composite type, found a scalar value");
     const index = toIndex(this.#slots.length, key);
     if (index < 0 || index > this.#slots.length - 1) throw new BuiltinError("index for array delete out of bounds");
+    this.#charge(this.#slots.length * MOVED);
     this.#slots.splice(index, 1);
   }
 

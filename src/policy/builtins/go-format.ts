@@ -2,8 +2,9 @@
 // Go's own words for what is wrong (`%!d(string=a)`, `%!v(MISSING)`, `%!(EXTRA …)`). How one argument looks is go-verb.ts.
 
 import { joinBytes, toWellFormed } from "../value.ts";
-import { BuiltinError, MAX_RESULT_CHARS } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, MAX_RESULT_CHARS } from "./builtin.ts";
 import { type Flags, type FormatArg, formatArg, typeName } from "./go-verb.ts";
+import { integerSteps } from "./prices.ts";
 
 /** Go refuses a width or precision beyond this and prints `%!(BADWIDTH)` or `%!(BADPREC)`. */
 const MAX_FIELD = 1_000_000;
@@ -21,6 +22,16 @@ function readNumber(text: string, at: number, end: number): { value: number | un
   return { value, next };
 }
 
+type Spend = BuiltinContext["spend"];
+
+/** One directive; SECURITY: `%[1]d` a thousand times asks a thousand times for the digits of one argument. */
+function stepsOf(arg: FormatArg): number {
+  if (arg.kind === "bigint") return integerSteps(arg.value);
+  if (arg.kind !== "float64") return 1_000;
+  // A double far from 1 has hundreds of digits.
+  return Math.abs(Math.log10(Math.abs(arg.value) || 1)) > 20 ? 40_000 : 5_000;
+}
+
 class Formatter {
   #at = 0;
   #argument = 0;
@@ -31,10 +42,12 @@ class Formatter {
   #length = 0;
   readonly #format: string;
   readonly #args: readonly FormatArg[];
+  readonly #spend: Spend;
 
-  constructor(format: string, args: readonly FormatArg[]) {
+  constructor(format: string, args: readonly FormatArg[], spend: Spend) {
     this.#format = format;
     this.#args = args;
+    this.#spend = spend;
   }
 
   run(): string {
@@ -56,7 +69,10 @@ class Formatter {
   }
 
   #extra(): void {
-    const rest = this.#args.slice(this.#argument).map((arg) => `${typeName(arg)}=${formatArg(arg, "v", {})}`);
+    const rest = this.#args.slice(this.#argument).map((arg) => {
+      this.#spend(stepsOf(arg));
+      return `${typeName(arg)}=${formatArg(arg, "v", {})}`;
+    });
     this.#write(`%!(EXTRA ${rest.join(", ")})`);
   }
 
@@ -94,6 +110,7 @@ class Formatter {
       if (this.#length + Math.max(flags.width ?? 0, flags.precision ?? 0) > MAX_RESULT_CHARS) {
         throw new BuiltinError("sprintf: result too long");
       }
+      this.#spend(stepsOf(arg));
       this.#write(formatArg(arg, verb, flags));
     }
   }
@@ -178,4 +195,5 @@ class Formatter {
 }
 
 /** `fmt.Sprintf(format, args...)`; throws BuiltinError when the result would be longer than 4 Mi characters. */
-export const goSprintf = (format: string, args: readonly FormatArg[]): string => new Formatter(format, args).run();
+export const goSprintf = (format: string, args: readonly FormatArg[], spend: Spend): string =>
+  new Formatter(format, args, spend).run();

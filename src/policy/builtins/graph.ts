@@ -1,7 +1,7 @@
 // `graph.reachable_paths` (v1/topdown/reachable.go): every path from the given nodes to where it ends or meets itself.
 
 import { type RegoObject, RegoSet, type Value } from "../value.ts";
-import { BuiltinError, type BuiltinFamily, MAX_RESULT_ELEMENTS } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, type BuiltinFamily, MAX_RESULT_ELEMENTS } from "./builtin.ts";
 import { isArray, objectOperand, operandError } from "./operands.ts";
 
 const neighboursOf = (edges: Value): readonly Value[] => {
@@ -12,14 +12,19 @@ const neighboursOf = (edges: Value): readonly Value[] => {
 /** Longest path that is followed. */
 const MAX_PATH_NODES = 1_000;
 
+/** Steps of the budget: following an edge, and each node of the path that is copied for it. */
+const STEPS = { step: 4_000, node: 300 } as const;
+
 /** SECURITY: the number of paths grows exponentially with the graph, so their nodes are counted and bounded. */
 class PathCollector {
   readonly paths: Value[] = [];
   #nodes = 0;
   readonly #graph: RegoObject;
+  readonly #spend: BuiltinContext["spend"];
 
-  constructor(graph: RegoObject) {
+  constructor(graph: RegoObject, spend: BuiltinContext["spend"]) {
     this.#graph = graph;
+    this.#spend = spend;
   }
 
   #add(path: readonly Value[]): void {
@@ -38,6 +43,7 @@ class PathCollector {
 
   #follow(node: Value, path: readonly Value[], reached: RegoSet): void {
     if (path.length > MAX_PATH_NODES) throw new BuiltinError("graph.reachable_paths: path too long");
+    this.#spend(STEPS.step + path.length * STEPS.node);
     const edges = this.#graph.get(node);
     // A name without an entry in the graph ends the path before it.
     if (edges === undefined) {
@@ -57,8 +63,8 @@ class PathCollector {
 
 /** `graph.reachable_paths(graph, initial)`. */
 export const graphBuiltins: BuiltinFamily = {
-  "graph.reachable_paths"(args) {
-    const collector = new PathCollector(objectOperand(args, 0));
+  "graph.reachable_paths"(args, { spend }) {
+    const collector = new PathCollector(objectOperand(args, 0), spend);
     const initial = args[1];
     const nodes = initial instanceof RegoSet ? initial.values : initial;
     if (!isArray(nodes)) throw operandError(args, 1, "one of {array, set}");

@@ -16,6 +16,7 @@ import { findNative } from "./natives.ts";
 import { netBuiltins } from "./net.ts";
 import { numberBuiltins } from "./numbers.ts";
 import { objectBuiltins } from "./object.ts";
+import { priced } from "./prices.ts";
 import { regexBuiltins } from "./regex.ts";
 import { regexTemplateBuiltins } from "./regex-template.ts";
 import { semverBuiltins } from "./semver.ts";
@@ -58,7 +59,9 @@ const FAMILIES: readonly BuiltinFamily[] = [
   yamlBuiltins,
 ];
 
-const builtins: ReadonlyMap<string, Builtin> = new Map(FAMILIES.flatMap((family) => Object.entries(family)));
+const builtins: ReadonlyMap<string, Builtin> = new Map(
+  FAMILIES.flatMap((family) => Object.entries(family)).map(([name, run]) => [name, priced(name, run)]),
+);
 
 /** Every name, sorted: the host builtins that a policy may call. */
 export const builtinNames: readonly string[] = [...builtins.keys()].sort();
@@ -69,5 +72,6 @@ export const builtinNames: readonly string[] = [...builtins.keys()].sort();
  */
 export function findBuiltin(name: string): Builtin | undefined {
   prepareGoBuiltin(name);
-  return builtins.get(name) ?? findNative(name);
+  const native = builtins.has(name) ? undefined : findNative(name);
+  return native === undefined ? builtins.get(name) : priced(name, native);
 }

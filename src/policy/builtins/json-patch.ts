@@ -11,6 +11,7 @@ import { arrayOperand, kindOf } from "./operands.ts";
 
 /** Steps for one value that is copied while a part of the document is rendered. */
 const STEPS_PER_VALUE = 200;
+const STEPS_PER_OPERATION = 8_000;
 
 function member(operation: RegoObject, name: string): Value {
   const value = operation.get(name);
@@ -70,6 +71,7 @@ function patch(source: Value, operations: readonly Value[], context: BuiltinCont
     if (!(operation instanceof RegoObject)) {
       throw new BuiltinError("must be an array of JSON-Patch objects, but at least one element is not an object");
     }
+    context.spend(STEPS_PER_OPERATION);
     apply(tree, operation, growth);
   }
   const patched = tree.renderAt([]);

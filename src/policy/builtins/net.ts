@@ -2,7 +2,7 @@
 // What looks up names (`net.lookup_ip_addr`) is not here.
 
 import { RegoNumber, RegoObject, RegoSet, type Value } from "../value.ts";
-import { BuiltinError, type BuiltinFamily, MAX_RESULT_ELEMENTS } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, type BuiltinFamily, MAX_RESULT_ELEMENTS } from "./builtin.ts";
 import {
   type Address,
   containsAddress,
@@ -22,11 +22,12 @@ function networkOf(text: string): Network {
   return network;
 }
 
-function expand(text: string): Value {
+function expand(text: string, spend: BuiltinContext["spend"]): Value {
   const network = networkOf(text);
   const count = 1n << BigInt(network.bits - network.prefix);
   // SECURITY: OPA would go on until it is cancelled: `0.0.0.0/0` has 2^32 members, `::/0` 2^128.
   if (count > BigInt(MAX_RESULT_ELEMENTS)) throw new BuiltinError("net.cidr_expand: more than 65536 addresses");
+  spend(Number(count) * (network.bits === 32 ? 400 : 2_000));
   return RegoSet.of(
     Array.from({ length: Number(count) }, (_, at) =>
       formatAddress({ value: network.value + BigInt(at), bits: network.bits }),
@@ -163,7 +164,7 @@ function merge(operand: Value | undefined): Value {
 /** The `net.cidr_*` builtins that OPA's runtime does not carry. */
 export const netBuiltins: BuiltinFamily = {
   "net.cidr_contains_matches": containsMatches,
-  "net.cidr_expand": (args) => expand(stringOperand(args, 0)),
+  "net.cidr_expand": (args, { spend }) => expand(stringOperand(args, 0), spend),
   "net.cidr_is_valid": ([text]) => typeof text === "string" && parseNetwork(text) !== undefined,
   "net.cidr_merge": ([networks]) => merge(networks),
 };

@@ -4,13 +4,16 @@ import { randomBytes } from "node:crypto";
 import { RegoNumber, RegoObject, type Value } from "../value.ts";
 import { type BuiltinContext, BuiltinError, type BuiltinFamily, MAX_RESULT_ELEMENTS } from "./builtin.ts";
 import { bigIntOperand, int64Operand, isInt64, stringOperand } from "./operands.ts";
+import { integerSteps } from "./prices.ts";
 
-function rangeStep(from: bigint, to: bigint, step: bigint): Value {
+function rangeStep(from: bigint, to: bigint, step: bigint, { spend }: BuiltinContext): Value {
   if (step <= 0n) throw new BuiltinError("numbers.range_step: step must be a positive integer");
   const distance = to > from ? to - from : from - to;
   const count = distance / step + 1n;
   if (count > BigInt(MAX_RESULT_ELEMENTS)) throw new BuiltinError("numbers.range_step: more than 65536 numbers");
   const signed = to >= from ? step : -step;
+  // SECURITY: from 0 to 1e9999 by 2e9996 are 5,001 numbers of 10,000 digits.
+  spend(Number(count) * (100 + integerSteps((from < 0n ? -from : from) + distance)));
   return Array.from({ length: Number(count) }, (_, at) => RegoNumber.of(from + BigInt(at) * signed));
 }
 
@@ -49,7 +52,8 @@ const RUNTIME = RegoObject.of([
 
 /** Numbers made up by the host, and facts about it. */
 export const numberBuiltins: BuiltinFamily = {
-  "numbers.range_step": (args) => rangeStep(bigIntOperand(args, 0), bigIntOperand(args, 1), bigIntOperand(args, 2)),
+  "numbers.range_step": (args, context) =>
+    rangeStep(bigIntOperand(args, 0), bigIntOperand(args, 1), bigIntOperand(args, 2), context),
   "rand.intn": (args, context) => memoizedRandom(stringOperand(args, 0), int64Operand(args, 1), context),
   "opa.runtime": () => RUNTIME,
   trace(args) {

@@ -2,10 +2,10 @@
 // SPEC: OPA v1/topdown/regex_template.go (delimiters nest; each expression must be one by itself).
 
 import { toWellFormed } from "../value.ts";
-import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { goQuote } from "./go-text.ts";
 import { stringOperand } from "./operands.ts";
-import { compilePattern } from "./regex.ts";
+import { compilePattern, matchesSomewhere } from "./regex.ts";
 
 /** Most expressions of a template; each is compiled by itself too. */
 const MAX_EXPRESSIONS = 100;
@@ -13,7 +13,7 @@ const MAX_EXPRESSIONS = 100;
 /** Go's `regexp.QuoteMeta`. */
 const quoteMeta = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, "\\$&");
 
-function toPattern(template: string, open: string, close: string): string {
+function toPattern(template: string, [open, close]: readonly [string, string], spend: BuiltinContext["spend"]): string {
   let pattern = "^";
   let end = 0;
   let start = 0;
@@ -28,7 +28,7 @@ function toPattern(template: string, open: string, close: string): string {
       const expression = template.slice(start + 1, at);
       if (++expressions > MAX_EXPRESSIONS)
         throw new BuiltinError(`template of more than ${MAX_EXPRESSIONS} expressions`);
-      compilePattern(`^${expression}$`);
+      compilePattern(`^${expression}$`, spend);
       pattern += `${quoteMeta(template.slice(end, start))}(${expression})`;
       end = at + 1;
     }
@@ -47,11 +47,11 @@ function checkDelimiter(text: string, which: string): string {
 
 /** `regex.template_match(template, value, delimiter_start, delimiter_end)`. */
 export const regexTemplateBuiltins: BuiltinFamily = {
-  "regex.template_match"(args) {
+  "regex.template_match"(args, { spend }) {
     const template = toWellFormed(stringOperand(args, 0));
     const text = stringOperand(args, 1);
     const [open, close] = [stringOperand(args, 2), stringOperand(args, 3)];
-    const pattern = toPattern(template, checkDelimiter(open, "start"), checkDelimiter(close, "end"));
-    return compilePattern(pattern).matcher(text).find();
+    const delimiters = [checkDelimiter(open, "start"), checkDelimiter(close, "end")] as const;
+    return matchesSomewhere(compilePattern(toPattern(template, delimiters, spend), spend), text, spend);
   },
 };

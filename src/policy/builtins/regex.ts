@@ -5,14 +5,20 @@
 import { createRequire } from "node:module";
 import type { RE2JS } from "re2js";
 import { isWellFormed, joinBytes, toWellFormed, type Value } from "../value.ts";
-import { BuiltinError, type BuiltinFamily, MAX_RESULT_CHARS } from "./builtin.ts";
+import { type BuiltinContext, BuiltinError, type BuiltinFamily, MAX_RESULT_CHARS } from "./builtin.ts";
 import { createLru } from "./lru.ts";
 import { int64Operand, stringOperand } from "./operands.ts";
+import { meterSubject, toCompileSteps, toExcessSteps } from "./regex-cost.ts";
 
 /** As many patterns as OPA keeps. */
 const MAX_PATTERNS = 100;
 /** Longest pattern; a compiled one takes a few hundred bytes per character. */
 const MAX_PATTERN_CHARS = 16_384;
+
+/** SECURITY: longer programs are not kept: patterns may come from requests, and `(x{100}){10}` is 1,000 instructions. */
+const MAX_KEPT_INSTRUCTIONS = 10_000;
+
+type Spend = BuiltinContext["spend"];
 
 const patterns = createLru<RE2JS>(MAX_PATTERNS);
 
@@ -25,20 +31,34 @@ function loadLibrary(): Re2Module {
   return library;
 }
 
-/** A pattern, compiled; remembers the latest 100. Throws BuiltinError. */
-export function compilePattern(pattern: string): RE2JS {
+/** A pattern, compiled; remembers the latest 100. Throws BuiltinError, and what `spend` throws; without one it is paid for elsewhere. */
+export function compilePattern(pattern: string, spend: Spend = () => undefined): RE2JS {
   const known = patterns.get(pattern);
   if (known !== undefined) return known;
   if (!isWellFormed(pattern)) throw new BuiltinError("error parsing regexp: invalid UTF-8");
   if (pattern.length > MAX_PATTERN_CHARS) throw new BuiltinError("regular expression too long");
+  spend(toCompileSteps(pattern));
   let compiled: RE2JS;
   try {
     compiled = loadLibrary().RE2JS.compile(pattern);
   } catch (error) {
-    throw new BuiltinError(`regular expression: ${error instanceof Error ? error.message : "invalid"}`);
+    // Go's words, but for an end that Go quotes though nothing is there.
+    const words = error instanceof Error ? error.message : "error parsing regexp";
+    throw new BuiltinError(words.replace(/end of expression$/, "end of expression: ``"));
   }
-  patterns.set(pattern, compiled);
+  const instructions = compiled.programSize();
+  spend(toExcessSteps(pattern, instructions));
+  if (instructions <= MAX_KEPT_INSTRUCTIONS) patterns.set(pattern, compiled);
   return compiled;
+}
+
+/** Whether the pattern matches somewhere in the text. */
+export function matchesSomewhere(pattern: RE2JS, text: string, spend: Spend): boolean {
+  const subject = meterSubject(toWellFormed(text), pattern.programSize(), spend);
+  subject.charge();
+  const isFound = pattern.matcher(subject.text).find();
+  subject.charge();
+  return isFound;
 }
 
 /** A match: `groups[0]` is the whole; a group that took no part is null. */
@@ -52,17 +72,16 @@ interface Match {
  * Successive matches by Go's rule: an empty match right behind the match before it does not count.
  * With `withGroups` the groups are read too. A byte that is no UTF-8 matches as U+FFFD, as in Go, and stays what it is.
  */
-function* findMatches(pattern: RE2JS, text: string, withGroups: boolean): Generator<Match> {
-  const subject = toWellFormed(text); // of the same length
-  const matcher = pattern.matcher(subject);
-  const groupOf = (group: number): string | null => {
-    if (subject === text) return matcher.group(group);
-    return matcher.group(group) === null ? null : text.slice(matcher.start(group), matcher.end(group));
-  };
+function* findMatches(pattern: RE2JS, text: string, withGroups: boolean, spend: Spend): Generator<Match> {
+  const subject = meterSubject(toWellFormed(text), pattern.programSize(), spend); // of the same length
+  const matcher = pattern.matcher(subject.text);
+  const groupOf = (group: number): string | null =>
+    matcher.start(group) < 0 ? null : text.slice(matcher.start(group), matcher.end(group));
   const groupCount = withGroups ? pattern.groupCount() : 0;
   let previousEnd = -1;
   for (let at = 0; at <= text.length; ) {
-    if (!matcher.find(at)) return;
+    subject.charge();
+    if (!matcher.find(at)) break;
     const start = matcher.start();
     const end = matcher.end();
     const isEmpty = end === at;
@@ -74,15 +93,16 @@ function* findMatches(pattern: RE2JS, text: string, withGroups: boolean): Genera
     at = isEmpty ? at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) : end;
     previousEnd = end;
   }
+  subject.charge();
 }
 
-function split(pattern: string, text: string): string[] {
-  const compiled = compilePattern(pattern);
+function split(pattern: string, text: string, spend: Spend): string[] {
+  const compiled = compilePattern(pattern, spend);
   if (pattern !== "" && text === "") return [""];
   const parts: string[] = [];
   let start = 0;
   let end = 0;
-  for (const match of findMatches(compiled, text, false)) {
+  for (const match of findMatches(compiled, text, false, spend)) {
     end = match.start;
     if (match.end !== 0) parts.push(text.slice(start, end));
     start = match.end;
@@ -118,14 +138,14 @@ const expand = (parts: readonly TemplatePart[], { groups }: Match): string =>
 /** Parts and groups, times matches, that one call may take; a template of a thousand groups may stand for nothing. */
 const MAX_EXPANSIONS = 4_194_304;
 
-function replace(text: string, pattern: string, template: string): string {
-  const compiled = compilePattern(pattern);
+function replace(text: string, pattern: string, template: string, spend: Spend): string {
+  const compiled = compilePattern(pattern, spend);
   const parsed = parseTemplate(template, new Map(Object.entries(compiled.namedGroups())));
   const parts: string[] = [];
   let length = 0;
   let expansions = 0;
   let end = 0;
-  for (const match of findMatches(compiled, text, true)) {
+  for (const match of findMatches(compiled, text, true, spend)) {
     const replacement = expand(parsed, match);
     length += match.start - end + replacement.length;
     expansions += parsed.length + match.groups.length;
@@ -138,11 +158,11 @@ function replace(text: string, pattern: string, template: string): string {
   return joinBytes(parts.join(""));
 }
 
-function findN(pattern: string, text: string, limit: bigint): Value {
-  const compiled = compilePattern(pattern);
+function findN(pattern: string, text: string, limit: bigint, spend: Spend): Value {
+  const compiled = compilePattern(pattern, spend);
   const found: string[] = [];
   if (limit === 0n) return found;
-  for (const match of findMatches(compiled, text, false)) {
+  for (const match of findMatches(compiled, text, false, spend)) {
     found.push(text.slice(match.start, match.end));
     if (limit > 0n && BigInt(found.length) >= limit) break;
   }
@@ -151,8 +171,10 @@ function findN(pattern: string, text: string, limit: bigint): Value {
 
 /** `regex.split`, `regex.replace`, `regex.find_n`, and `glob.quote_meta`. */
 export const regexBuiltins: BuiltinFamily = {
-  "regex.split": (args) => split(stringOperand(args, 0), stringOperand(args, 1)),
-  "regex.replace": (args) => replace(stringOperand(args, 0), stringOperand(args, 1), stringOperand(args, 2)),
-  "regex.find_n": (args) => findN(stringOperand(args, 0), stringOperand(args, 1), int64Operand(args, 2)),
+  "regex.split": (args, { spend }) => split(stringOperand(args, 0), stringOperand(args, 1), spend),
+  "regex.replace": (args, { spend }) =>
+    replace(stringOperand(args, 0), stringOperand(args, 1), stringOperand(args, 2), spend),
+  "regex.find_n": (args, { spend }) =>
+    findN(stringOperand(args, 0), stringOperand(args, 1), int64Operand(args, 2), spend),
   "glob.quote_meta": (args) => stringOperand(args, 0).replace(/[*?\\[\]{}]/g, "\\$&"),
 };

@@ -7,6 +7,7 @@ import { goSprintf } from "./go-format.ts";
 import { goQuote } from "./go-text.ts";
 import type { FormatArg } from "./go-verb.ts";
 import { arrayOperand, isInt64, stringOperand } from "./operands.ts";
+import { digitSteps } from "./prices.ts";
 
 /** Go's float64 or, beyond its range, the text itself: `strconv.ParseFloat` fails there. */
 function toFloatArg(text: string): FormatArg {
@@ -43,10 +44,11 @@ export function toOpaText(value: Value): string {
 
 /** `sprintf(format, values)`. */
 export const sprintfBuiltins: BuiltinFamily = {
-  sprintf(args) {
+  sprintf(args, { spend }) {
     const format = stringOperand(args, 0);
     const values = arrayOperand(args, 1);
     if (format.length > MAX_RESULT_CHARS) throw new BuiltinError("sprintf: format too long");
-    return goSprintf(format, values.map(toFormatArg));
+    spend(values.reduce<number>((sum, value) => sum + digitSteps(value), 0));
+    return goSprintf(format, values.map(toFormatArg), spend);
   },
 };

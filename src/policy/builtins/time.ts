@@ -64,11 +64,16 @@ function format(moment: Moment): string {
   if (layout.length > MAX_TEXT_CHARS) throw new BuiltinError("layout too long");
   const { unixSeconds, nanosecond, zone } = moment;
   const offsetSeconds = zone.offsetAt(unixSeconds);
+  let abbreviation: string | undefined;
   const time = {
     civil: toCivil(unixSeconds + offsetSeconds),
     nanosecond,
     offsetSeconds,
-    abbreviation: () => zone.abbreviationAt(unixSeconds),
+    abbreviation: () => {
+      // PERF: a layout may ask for it a thousand times.
+      abbreviation ??= zone.abbreviationAt(unixSeconds);
+      return abbreviation;
+    },
   };
   return formatTime(time, LAYOUT_NAMES.get(layout) ?? layout);
 }

@@ -1,6 +1,7 @@
 // `yaml.marshal` as OPA prints it: SPEC: internal/yaml (JSON, read as YAML, printed by go.yaml.in/yaml v3.0.5 with an indentation
 // of two): block style, keys in the library's "natural" order, plain text where it reads back, integers of 64 bits exact.
 
+import { trimEndOf } from "../byte-text.ts";
 import { RegoNumber, RegoObject, RegoSet, toWellFormed, type Value } from "../value.ts";
 import { BuiltinError, MAX_RESULT_CHARS } from "./builtin.ts";
 import { formatFloat } from "./go-float.ts";
@@ -118,7 +119,7 @@ class Emitter {
   #literal(text: string, indent: number): void {
     this.#indicator("|", true, false, false);
     if (/^[ \n\u0085\u2028\u2029]/.test(text)) this.#indicator("2", false, false, false);
-    const ends = /[\n\u0085\u2028\u2029]*$/.exec(text)?.[0].length ?? 0;
+    const ends = text.length - trimEndOf(text, "\n\u0085\u2028\u2029").length;
     if (ends === 0) this.#indicator("-", false, false, false);
     else if (ends > 1 || text.length === 1) this.#indicator("+", false, false, false);
     this.#break("\n");
