@@ -28,10 +28,15 @@ const FIXTURES = {
       unmarshal := json.unmarshal(input.text)
       product := input.a * input.b
       hashed := crypto.sha256(input.text)
+      shared if {
+        x0 := [input.user]
+        ${Array.from({ length: 30 }, (_, level) => `x${level + 1} := [x${level}, x${level}]`).join("\n")}
+        sprintf("%v", [x30]) != ""
+      }
     `,
     entrypoints: [
       ...["allow", "pairs", "sets", "walked", "joined", "matched", "add", "member", "shifted", "both", "conflict"],
-      ...["unmarshal", "product", "hashed"],
+      ...["unmarshal", "product", "hashed", "shared"],
     ].map((rule) => `p/${rule}`),
     builtins: ["crypto.sha256", "sprintf"],
   },
@@ -77,6 +82,7 @@ describe("work that grows faster than the input is policy_budget, and the next e
     ["a set's member with a huge exponent", "member", { text: "1e900000000" }],
     ["bits of 20,000 digits", "both", { text: "9".repeat(20_000), n: 1 }],
     ["bits of an exponent", "both", { text: "1e20000", n: 1 }],
+    ["an operand that shares its parts thirty times over", "shared", { user: "alice" }],
   ];
   for (const engine of ["native", "opa-wasm"] as const)
     for (const [what, rule, input] of rows)
