@@ -5,7 +5,7 @@ import { copyFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const [opa] = process.argv.slice(2);
-const KEPT_OF_TOPDOWN = new Set(["crypto.go", "graphql.go", "jsonschema.go", "parse.go", "template.go"]);
+const KEPT_OF_TOPDOWN = new Set(["crypto.go", "encoding.go", "graphql.go", "jsonschema.go", "parse.go", "template.go"]);
 
 for (const name of readdirSync(join(opa, "v1/topdown"))) {
   if (name.endsWith(".go") && !KEPT_OF_TOPDOWN.has(name)) rmSync(join(opa, "v1/topdown", name));

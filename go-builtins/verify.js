@@ -7,7 +7,7 @@ import { brotliDecompressSync } from "node:zlib";
 
 const root = join(import.meta.dirname, "..");
 const built = process.env.SVIDGATE_BUILT ?? join(root, "dist");
-const FAMILIES = ["graphql", "json-schema", "parse-module", "render-template", "x509"];
+const FAMILIES = ["graphql", "json-schema", "parse-module", "render-template", "x509", "yaml"];
 
 const readChecksums = (folder) => JSON.parse(readFileSync(join(folder, "checksums.json"), "utf8"));
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");

@@ -1,5 +1,5 @@
-// In place of most of OPA's package topdown: what its builtins' files (crypto.go, graphql.go, jsonschema.go, parse.go,
-// template.go, which are kept as they are) need of the evaluator. See overlay.js.
+// In place of most of OPA's package topdown: what its builtins' files (crypto.go, encoding.go, graphql.go, jsonschema.go,
+// parse.go, template.go, which are kept as they are) need of the evaluator. See overlay.js.
 
 package topdown
 

@@ -13,6 +13,7 @@ import {
 import { publicName } from "./builtins/natives.ts";
 import { PolicyError } from "./policy-error.ts";
 import type { Value } from "./value.ts";
+import { MAX_STEPS } from "./wasm-counter.ts";
 import type { WasmInstance } from "./wasm-instance.ts";
 
 /** A builtin that the module calls, by the id of its table. */
@@ -35,13 +36,20 @@ export class BuiltinBridge {
   readonly #builtins: ReadonlyMap<number, BoundBuiltin>;
   readonly #options: BridgeOptions;
   readonly #spend: Spend;
+  readonly #stepsLeft: () => number;
   #memory: DecisionMemory | undefined;
   #context: BuiltinContext | undefined;
 
-  constructor(builtins: ReadonlyMap<number, BoundBuiltin>, options: BridgeOptions, spend: Spend) {
+  constructor(
+    builtins: ReadonlyMap<number, BoundBuiltin>,
+    options: BridgeOptions,
+    spend: Spend,
+    stepsLeft: () => number,
+  ) {
     this.#builtins = builtins;
     this.#options = options;
     this.#spend = spend;
+    this.#stepsLeft = stepsLeft;
   }
 
   /** Starts an evaluation: its builtins see one instant, the one of the decision's first call. Without a memory it is a decision's first. */
@@ -63,7 +71,11 @@ export class BuiltinBridge {
   }
 
   #run({ name, run }: BoundBuiltin, args: readonly Value[]): Value | undefined {
-    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), this.#spend);
+    this.#context ??= createBuiltinContext(
+      this.#memory ?? createDecisionMemory(this.#options.clock),
+      this.#spend,
+      this.#stepsLeft,
+    );
     try {
       return run(args, this.#context);
     } catch (error) {
@@ -86,14 +98,19 @@ export function createDecisionMemory(clock: Clock): DecisionMemory {
   return { nowUnixNs, memo: new Map(), answers: new Map(), effects: 0, steps: 0 };
 }
 
-/** The context of one evaluation. */
-export function createBuiltinContext(memory: DecisionMemory, spend: Spend): BuiltinContext {
+/** The context of one evaluation; without `stepsLeft`, of one that nothing bounds. */
+export function createBuiltinContext(
+  memory: DecisionMemory,
+  spend: Spend,
+  stepsLeft: () => number = () => MAX_STEPS,
+): BuiltinContext {
   const { nowUnixNs, memo, answers } = memory;
   let effects = 0;
   return {
     nowUnixNs,
     memo,
     spend,
+    stepsLeft,
     ask: (question) => {
       let answer = answers.get(question.key);
       if (answer === undefined) {

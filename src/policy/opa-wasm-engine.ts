@@ -169,8 +169,10 @@ class OpaWasmEngine implements Engine {
   }
 
   #run(name: string, run: Builtin, args: readonly unknown[]): unknown {
-    this.#context ??= createBuiltinContext(this.#memory ?? createDecisionMemory(this.#options.clock), (steps) =>
-      this.#steps.spend(steps),
+    this.#context ??= createBuiltinContext(
+      this.#memory ?? createDecisionMemory(this.#options.clock),
+      (steps) => this.#steps.spend(steps),
+      () => this.#steps.left,
     );
     try {
       if (TAKES_KEYS.test(name) && JSON.stringify(args).includes("\ufffd")) {

@@ -59,7 +59,12 @@ export class WasmHost {
 
   /** Links an instance without data. Throws PolicyError. */
   constructor(program: PolicyProgram, options: HostOptions) {
-    this.#bridge = new BuiltinBridge(program.builtins, options, (steps) => this.#steps.spend(steps));
+    this.#bridge = new BuiltinBridge(
+      program.builtins,
+      options,
+      (steps) => this.#steps.spend(steps),
+      () => this.#steps.left,
+    );
     this.#instance = new WasmInstance(
       program.module,
       { builtin: this.#callBuiltin(options.onPhase), print: options.onPrint },

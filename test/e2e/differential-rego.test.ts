@@ -37,10 +37,6 @@ const KNOWN: readonly { readonly why: string; readonly is: (difference: Differen
     is: ({ key, ours, theirs }) =>
       /^json\.\w+_schema /.test(key) && ours.includes("remote reference") && theirs !== ours,
   },
-  {
-    why: "yaml is read by another parser",
-    is: ({ key }) => key.startsWith("yaml.unmarshal ") || key.startsWith("yaml.is_valid "),
-  },
 ];
 
 const toPlain = (text: string): string =>

@@ -15,6 +15,8 @@ export interface BuiltinContext {
    * result together, which the bridge charges for. Call it before the work. Throws PolicyError `policy_budget`.
    */
   spend(steps: number): void;
+  /** Steps that the evaluation has left: for work that can be stopped while it runs. */
+  stepsLeft(): number;
   /**
    * The answer to a question that only waiting can answer. When it is not known yet, throws {@link Unanswered}: the
    * evaluation stops, the question is asked, and the evaluation runs again with the answer remembered.

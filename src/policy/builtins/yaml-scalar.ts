@@ -1,21 +1,16 @@
 // What a YAML scalar means: SPEC: go.yaml.in/yaml v3.0.5 (resolve.go), which OPA uses: YAML 1.2's booleans, YAML 1.1's octals and
 // underscores in numbers, timestamps. Text that is none of these is a string.
 
-import { formatFloat } from "./go-float.ts";
-
 /** The type of a scalar with its value; numbers as text. */
 export type YamlScalarValue =
-  | { readonly type: "null" }
-  | { readonly type: "bool"; readonly value: boolean }
+  | { readonly type: "null" | "bool" | "timestamp" | "str" }
   | { readonly type: "int"; readonly value: bigint }
-  | { readonly type: "float"; readonly value: number }
-  | { readonly type: "timestamp"; readonly text: string }
-  | { readonly type: "str"; readonly text: string };
+  | { readonly type: "float"; readonly value: number };
 
 const WORDS: ReadonlyMap<string, YamlScalarValue> = new Map<string, YamlScalarValue>([
   ...["", "~", "null", "Null", "NULL"].map((word): [string, YamlScalarValue] => [word, { type: "null" }]),
-  ...["true", "True", "TRUE"].map((word): [string, YamlScalarValue] => [word, { type: "bool", value: true }]),
-  ...["false", "False", "FALSE"].map((word): [string, YamlScalarValue] => [word, { type: "bool", value: false }]),
+  ...["true", "True", "TRUE"].map((word): [string, YamlScalarValue] => [word, { type: "bool" }]),
+  ...["false", "False", "FALSE"].map((word): [string, YamlScalarValue] => [word, { type: "bool" }]),
   ...[".nan", ".NaN", ".NAN"].map((word): [string, YamlScalarValue] => [word, { type: "float", value: Number.NaN }]),
   ...[".inf", ".Inf", ".INF"].flatMap((word): [string, YamlScalarValue][] => [
     [word, { type: "float", value: Number.POSITIVE_INFINITY }],
@@ -30,16 +25,16 @@ const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
 export function resolvePlain(text: string): YamlScalarValue {
   const word = WORDS.get(text);
   if (word !== undefined) return word;
-  if (text.startsWith(".")) return toFloat(text) ?? { type: "str", text };
-  if (!/^[-+0-9]/.test(text)) return { type: "str", text };
-  if (parseTimestamp(text) !== undefined) return { type: "timestamp", text };
+  if (text.startsWith(".")) return toFloat(text) ?? { type: "str" };
+  if (!/^[-+0-9]/.test(text)) return { type: "str" };
+  if (isTimestamp(text)) return { type: "timestamp" };
   const plain = text.replaceAll("_", "");
   const integer = toInteger(plain);
   if (integer !== undefined) return { type: "int", value: integer };
   const float = toFloat(plain);
   if (float !== undefined) return float;
   const prefixed = toPrefixedInteger(plain);
-  return prefixed === undefined ? { type: "str", text } : { type: "int", value: prefixed };
+  return prefixed === undefined ? { type: "str" } : { type: "int", value: prefixed };
 }
 
 function toFloat(text: string): YamlScalarValue | undefined {
@@ -80,18 +75,17 @@ function toPrefixedInteger(text: string): bigint | undefined {
 }
 
 const TIMESTAMP =
-  /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,](\d+))?(Z|[-+]\d{2}:\d{2})| (\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,](\d+))?)?$/;
+  /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,]\d+)?(Z|[-+]\d{2}:\d{2})| (\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,]\d+)?)?$/;
 
-/** A timestamp as Go prints it in JSON (RFC 3339), or undefined. An offset of zero is `Z`. */
-export function parseTimestamp(text: string): string | undefined {
+/** Whether Go takes the text for a time: days and zones must exist. */
+function isTimestamp(text: string): boolean {
   const match = TIMESTAMP.exec(text);
-  if (match === null) return undefined;
+  if (match === null) return false;
   const [, year = "", month = "", day = ""] = match;
-  const [hour = "0", minute = "0", second = "0", fraction = ""] =
-    match[4] === undefined ? match.slice(9, 13) : match.slice(4, 8);
-  const zone = match[8] ?? "Z";
+  const [hour = "0", minute = "0", second = "0"] = match[4] === undefined ? match.slice(8, 11) : match.slice(4, 7);
+  const zone = match[7] ?? "Z";
   const lastDay = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
-  const isReal =
+  return (
     Number(month) >= 1 &&
     Number(month) <= 12 &&
     Number(day) >= 1 &&
@@ -99,22 +93,6 @@ export function parseTimestamp(text: string): string | undefined {
     Number(hour) < 24 &&
     Number(minute) < 60 &&
     Number(second) < 60 &&
-    (zone === "Z" || (Number(zone.slice(1, 3)) <= 24 && Number(zone.slice(4)) <= 60));
-  if (!isReal) return undefined;
-  const two = (digits: string): string => digits.padStart(2, "0");
-  const parts = fraction.slice(0, 9).replace(/0+$/, "");
-  const time = `${two(hour)}:${two(minute)}:${two(second)}${parts === "" ? "" : `.${parts}`}`;
-  return `${year}-${two(month)}-${two(day)}T${time}${/00:00$/.test(zone) ? "Z" : zone}`;
-}
-
-/** A number as a key of a map: Go's `FormatFloat(value, 'g', -1, 32)`, with YAML's words. */
-export function toFloatKey(value: number): string {
-  const single = Math.fround(value);
-  if (Number.isNaN(single)) return ".nan";
-  if (!Number.isFinite(single)) return single > 0 ? ".inf" : "-.inf";
-  for (let digits = 1; digits < 9; digits++) {
-    const short = Number(single.toPrecision(digits));
-    if (Math.fround(short) === single) return formatFloat(short, "g", -1);
-  }
-  return formatFloat(Number(single.toPrecision(9)), "g", -1);
+    (zone === "Z" || (Number(zone.slice(1, 3)) <= 24 && Number(zone.slice(4)) <= 60))
+  );
 }

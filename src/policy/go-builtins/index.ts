@@ -1,8 +1,8 @@
 // The builtins that run OPA's own Go code, where no library gives OPA's answers: JSON Schema, X.509 and private keys,
-// GraphQL, Rego's syntax tree, Go's templates. Each call is bounded: operands by size, work by a counter that the
+// GraphQL, Rego's syntax tree, Go's templates, YAML. Each call is bounded: operands by size, work by a counter that the
 // module carries, which the evaluation's budget pays for.
 
-import { type Builtin, BuiltinError, type BuiltinFamily } from "../builtins/builtin.ts";
+import { type Builtin, type BuiltinContext, BuiltinError, type BuiltinFamily } from "../builtins/builtin.ts";
 import { parseDump, printValue, toBytes, type Value } from "../value.ts";
 import { sharedReactor } from "./artifact.ts";
 import { WARM_UP, WARM_UP_UNIX_NS } from "./warm-up.ts";
@@ -31,19 +31,20 @@ const NAMES = [
   "json.verify_schema",
   "rego.parse_module",
   "strings.render_template",
+  "yaml.is_valid",
+  "yaml.unmarshal",
 ];
 
 /** Steps of the budget for one unit of the module's counter. PERF: a unit takes 4 to 6 ns, 2,000 steps are a microsecond. */
 const STEPS_PER_UNIT = 10;
-/** Most units of a call: some 20 ms. */
+/** Most units of a call, whatever the budget: some 20 ms. */
 const MAX_UNITS = 4_000_000;
-/**
- * Units that are paid before the call, for each character of the operands: for a builtin whose ordinary work is so much
- * that a call of ordinary size would reach {@link MAX_UNITS}.
- */
-const UNITS_PER_CHAR: Readonly<Record<string, number>> = { "rego.parse_module": 2_500 };
-/** Most units of a call that is paid before: half a second, which only a budget that allows it buys. */
-const MAX_PREPAID_UNITS = 100_000_000;
+/** Of builtins whose ordinary work is more: 50 ms and half a second. Memory for as many units is there. */
+const MAX_UNITS_OF: Readonly<Record<string, number>> = {
+  "rego.parse_module": 100_000_000,
+  "yaml.is_valid": 10_000_000,
+  "yaml.unmarshal": 10_000_000,
+};
 /** What a fault costs besides its work: another state for the instance, some 5 ms. */
 const RESTORE_STEPS = 10_000_000;
 
@@ -70,29 +71,40 @@ export function prepareGoBuiltin(name: string): void {
   prepared.add(name);
 }
 
+/**
+ * The value of a YAML text that no evaluation pays for, such as an answer of HTTP; the first call may load the module.
+ * Throws BuiltinError, PolicyError `policy_missing_builtin`.
+ */
+export function unmarshalYaml(text: string): Value {
+  const unpaid = { nowUnixNs: 0n, spend: () => undefined, stepsLeft: () => Number.POSITIVE_INFINITY };
+  return run("yaml.unmarshal", [text], unpaid) ?? null;
+}
+
 function createBuiltin(name: string): Builtin {
-  return (args, context) => {
-    const request = printValue([name, ...args]);
-    if (request.length > MAX_OPERAND_CHARS) {
-      throw new BuiltinError(`operands: longer than ${MAX_OPERAND_CHARS} characters as text`);
-    }
-    const prepaidUnits = request.length * (UNITS_PER_CHAR[name] ?? 0);
-    context.spend(prepaidUnits * STEPS_PER_UNIT);
-    const maxUnits = Math.min(Math.max(MAX_UNITS, 2 * prepaidUnits), MAX_PREPAID_UNITS);
-    const { answer, units } = sharedReactor().call(toBytes(request), context.nowUnixNs, maxUnits);
-    const owedUnits = Math.max(0, units - prepaidUnits);
-    context.spend(owedUnits * STEPS_PER_UNIT + (answer.kind === "fault" ? RESTORE_STEPS : 0));
-    switch (answer.kind) {
-      case "undefined":
-        return undefined;
-      case "value":
-        return toValue(answer.text);
-      case "error":
-        throw new BuiltinError(answer.message);
-      case "fault":
-        throw new BuiltinError(answer.outOfUnits ? "too much work" : `the builtin failed: ${answer.message}`);
-    }
-  };
+  return (args, context) => run(name, args, context);
+}
+
+type GoContext = Pick<BuiltinContext, "nowUnixNs" | "spend" | "stepsLeft">;
+
+function run(name: string, args: readonly Value[], context: GoContext): Value | undefined {
+  const request = printValue([name, ...args]);
+  if (request.length > MAX_OPERAND_CHARS) {
+    throw new BuiltinError(`operands: longer than ${MAX_OPERAND_CHARS} characters as text`);
+  }
+  const unitsLeft = Math.max(0, Math.floor(context.stepsLeft() / STEPS_PER_UNIT));
+  const maxUnits = Math.min(unitsLeft, MAX_UNITS_OF[name] ?? MAX_UNITS);
+  const { answer, units } = sharedReactor().call(toBytes(request), context.nowUnixNs, maxUnits);
+  context.spend(units * STEPS_PER_UNIT + (answer.kind === "fault" ? RESTORE_STEPS : 0));
+  switch (answer.kind) {
+    case "undefined":
+      return undefined;
+    case "value":
+      return toValue(answer.text);
+    case "error":
+      throw new BuiltinError(answer.message);
+    case "fault":
+      throw new BuiltinError(answer.outOfUnits ? "too much work" : `the builtin failed: ${answer.message}`);
+  }
 }
 
 function toValue(text: string): Value {

@@ -23,6 +23,7 @@ const CHAIN = Buffer.concat([Buffer.from(CERTIFICATE, "base64"), Buffer.from(CER
 );
 const GRAPHQL_SCHEMA = "type Query { a(x: Int): A } type A { b: String c: [A!]! } enum E { X Y }";
 const GRAPHQL_QUERY = "query Q($x: Int) { a(x: $x) { b c { ...F } } } fragment F on A { b }";
+const YAML = 'a: &a {b: 1, c: [x, 2.5, true, "q\\n"]}\nd:\n  <<: *a\n  e: |\n    text\n  f: [~, 0x1F, 2026-01-01]\n';
 const JSON_SCHEMA = {
   type: "object",
   properties: {
@@ -51,4 +52,6 @@ export const WARM_UP: Readonly<Record<string, readonly unknown[]>> = {
   "json.verify_schema": [JSON_SCHEMA],
   "rego.parse_module": ["example.rego", 'package example\n\nallow if { some x in input.a; x == "b" }\n'],
   "strings.render_template": ['{{range .a}}{{.}} {{end}}{{if .b}}{{printf "%v" .b}}{{end}}', { a: [1, 2], b: "c" }],
+  "yaml.is_valid": [YAML],
+  "yaml.unmarshal": [YAML],
 };

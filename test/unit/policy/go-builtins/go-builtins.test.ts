@@ -47,7 +47,7 @@ function withBudget(steps: number): { readonly context: BuiltinContext; left(): 
     if (left < 0) throw new PolicyError("policy_budget", "no more steps");
   };
   const memory = { nowUnixNs: NOW, memo: new Map(), answers: new Map(), effects: 0, steps: 0 };
-  return { context: createBuiltinContext(memory, spend), left: () => left };
+  return { context: createBuiltinContext(memory, spend, () => left), left: () => left };
 }
 
 function codeOf(run: () => unknown): PolicyErrorCode | "no error" {
@@ -111,7 +111,7 @@ describe("bounds", () => {
     assert.ok(steps.every((taken, index) => taken > 0 && (index === 0 || taken > (steps[index - 1] ?? 0))));
   });
 
-  it("lets a budget that is large enough buy the parsing of a large module, and refuses it before it begins otherwise", () => {
+  it("lets a budget that is large enough buy the parsing of a large module", () => {
     const args = ["a.rego", `package a\n${numbered(50, (n) => `p if { input.x == ${n} }`, "\n")}`];
     const large = withBudget(1_000_000_000);
     assert.notEqual(call("rego.parse_module", args, large.context), undefined);
@@ -147,6 +147,13 @@ describe("bounds", () => {
     ["a loop of a thousand millions", "strings.render_template", ["{{range 1000000000}}{{end}}", parseValue("{}")]],
     ["templates that double", "strings.render_template", [doubling(60), parseValue("{}")]],
     ["10,000 rules", "rego.parse_module", ["a", `package a\n${"p if { input.x == 1 }\n".repeat(10_000)}`]],
+    ["5,000 keys, each compared with each", "yaml.unmarshal", [numbered(5_000, (n) => `k${n}: v`, "\n")]],
+    [
+      "as many aliases as go-yaml allows",
+      "yaml.unmarshal",
+      [`a: &a [${"x, ".repeat(1_500)}]\nb: [${"*a, ".repeat(80)}]`],
+    ],
+    ["a number of 250,000 digits", "yaml.unmarshal", [`- ${"9".repeat(250_000)}`]],
     ["an array nested 60,000 deep", "rego.parse_module", ["a", `package a\np := ${"[".repeat(60_000)}`]],
   ];
   for (const [what, name, args] of HOSTILE) {
@@ -161,6 +168,35 @@ describe("bounds", () => {
       assert.equal(call("strings.render_template", ["{{.a}}", parseValue('{"a":1}')]), "1");
     });
   }
+
+  it("stops a call when it has taken what the evaluation has left, and not later", () => {
+    const args = ["{{range 1000000000}}{{end}}", parseValue("{}")] as const;
+    const unitsOf = (steps: number): number => {
+      let spent = 0;
+      const memory = { nowUnixNs: NOW, memo: new Map(), answers: new Map(), effects: 0, steps: 0 };
+      const spend = (taken: number) => {
+        spent += taken;
+      };
+      const limited = createBuiltinContext(memory, spend, () => steps - spent);
+      assert.throws(() => call("strings.render_template", args, limited), /too much work/);
+      return (spent - 10_000_000) / 10; // without what a fault costs
+    };
+    assert.equal(unitsOf(1_000_000), 100_000);
+    assert.equal(unitsOf(5), 0);
+    assert.equal(unitsOf(-1), 0);
+    assert.equal(unitsOf(1_000_000_000), 4_000_000);
+  });
+
+  it("reads YAML of 10,000 characters for 30,000,000 steps, and of 200 for less than one", () => {
+    const entry = '- name: abc\n  value: 12\n  items:\n    - x: "y z"\n      w: true\n';
+    const stepsOf = (entries: number): number => {
+      const budget = withBudget(1_000_000_000);
+      assert.ok(Array.isArray(call("yaml.unmarshal", [entry.repeat(entries)], budget.context)));
+      return 1_000_000_000 - budget.left();
+    };
+    assert.ok(stepsOf(160) < 30_000_000);
+    assert.ok(stepsOf(3) < 1_000_000);
+  });
 
   it("a policy's offender is denied, and the next request of another policy is answered", () => {
     const template = loadPolicy(wasm.template, { strictBuiltinErrors: true });
@@ -199,6 +235,12 @@ describe("what passes", () => {
     );
     assert.equal(call("strings.render_template", ["\udcff\udc80é{{/* */}}", parseValue("{}")]), "\udcff\udc80é");
     assert.equal(call("strings.render_template", ['\u0000\n"\\\u001f<&>', parseValue("{}")]), '\u0000\n"\\\u001f<&>');
+  });
+
+  it("reads YAML as bytes: what is no UTF-8 is an error, UTF-16 with its mark is read", () => {
+    assert.throws(() => call("yaml.unmarshal", ["a: \udcff"]), /yaml: .*UTF-8/);
+    assert.equal(call("yaml.is_valid", ["a: \udcff"]), false);
+    assert.equal(call("yaml.unmarshal", ["\udcff\udcfea\u0000b\u0000"]), "ab");
   });
 
   it("is undefined for an operand of a wrong type, and an error under strict mode", () => {
