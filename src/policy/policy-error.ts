@@ -1,6 +1,9 @@
 // Why a policy could not be loaded, or gave no result set for an input. The codes are closed: the decision's reason,
 // the metric label and the test's assertion are the same word. Each failure of an evaluation is that evaluation's alone.
 
+import { quoteCharacter } from "./byte-text.ts";
+import { toWellFormed } from "./value.ts";
+
 /** What each code of a {@link PolicyError} means. */
 export const POLICY_ERROR_MEANINGS = {
   policy_abi: "the bytes are no WASM module that OPA's compiler made with ABI 1.2 or later",
@@ -30,9 +33,22 @@ export class PolicyError extends Error {
   readonly code: PolicyErrorCode;
 
   constructor(code: PolicyErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+    super(code === "policy_builtin_error" ? toBoundedLine(message) : message, options);
     this.code = code;
   }
+}
+
+/** Longest sentence of a builtin's error, in UTF-16 units. */
+const MAX_SENTENCE_CHARS = 1_024;
+
+/**
+ * SECURITY: OPA's sentences quote operands whole (`invalid CIDR address: …`), which may be megabytes of a request with line
+ * feeds and escape sequences in them; these sentences go into logs, decision records and statuses.
+ */
+function toBoundedLine(message: string): string {
+  const line = message.slice(0, MAX_SENTENCE_CHARS).replace(/[\p{Cc}\u2028\u2029]/gu, quoteCharacter);
+  if (message.length <= MAX_SENTENCE_CHARS && line.length <= MAX_SENTENCE_CHARS) return line;
+  return `${toWellFormed(line.slice(0, MAX_SENTENCE_CHARS))}…`;
 }
 
 // SPEC: OPA internal/compiler/wasm/wasm.go, errorMessages: `file:row:col: var assignment conflict`.
