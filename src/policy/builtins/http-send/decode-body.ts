@@ -2,10 +2,10 @@
 
 import { isUtf8 } from "node:buffer";
 import { decodeUtf8 } from "../../byte-text.ts";
+import { unmarshalYaml } from "../../go-builtins/index.ts";
 import { findJsonFault } from "../../json-text.ts";
 import { MAX_VALUE_DEPTH, parseValue, type Value, ValueSyntaxError } from "../../value.ts";
 import { BuiltinError } from "../builtin.ts";
-import { unmarshal } from "../yaml.ts";
 
 /** The JSON value that the bytes begin with: SPEC: OPA looks at what follows it only after it has taken it. */
 export function decodeJsonPrefix(body: Buffer): Value | undefined {
@@ -24,7 +24,7 @@ export function decodeYaml(body: Buffer): Value | undefined {
   if (findJsonFault(text, MAX_VALUE_DEPTH) === undefined) return parse(text);
   if (!isUtf8(body)) return undefined;
   try {
-    return unmarshal(text, { spend: () => undefined });
+    return unmarshalYaml(text);
   } catch (error) {
     if (error instanceof BuiltinError) return undefined;
     throw error;
