@@ -8,10 +8,11 @@ import { base64Natives } from "./native-base64.ts";
 import { builtinFailed, FALLIBLE_NATIVES } from "./native-guard.ts";
 import { jsonNatives } from "./native-json.ts";
 import { jsonPathNatives } from "./native-json-paths.ts";
+import { regexNatives } from "./native-regex.ts";
 import { textNatives } from "./native-text.ts";
 import { valueNatives } from "./native-values.ts";
 
-const always: BuiltinFamily = { ...base64Natives, ...jsonNatives, ...jsonPathNatives, ...valueNatives };
+const always: BuiltinFamily = { ...base64Natives, ...jsonNatives, ...jsonPathNatives, ...regexNatives, ...valueNatives };
 const replacements: ReadonlyMap<string, Builtin> = new Map(Object.entries({ ...always, ...textNatives }));
 
 /** The builtins of the module that the host answers instead, sorted. */
