@@ -188,6 +188,23 @@ describe("steps", () => {
       assert.equal(ask(policy, "hashed", { text: "1" }), '[{"result":"done"}]');
     });
 
+    it(`are known to a builtin: what is left falls with its work (${engine})`, () => {
+      const left: number[] = [];
+      const work: Builtin = (_, context) => {
+        left.push(context.stepsLeft());
+        context.spend(5_000_000);
+        left.push(context.stepsLeft());
+        return "done";
+      };
+      const policy = load({ engine, findBuiltin: () => work });
+      ask(policy, "hashed", { text: "x" });
+      const [before = 0, after = 0] = left;
+      assert.equal(before - after, 5_000_000);
+      assert.ok(before > 19_000_000 && before < 25_000_000, `${before} steps`);
+      ask(policy, "hashed", { text: "x" });
+      assert.deepEqual(left.slice(2), [before, after]);
+    });
+
     it(`end a builtin's evaluation also when the builtin goes on (${engine})`, () => {
       const stubborn: Builtin = (_, context) => {
         try {
