@@ -114,12 +114,10 @@ function toResult(result: Value, expressions: readonly QueryExpression[]): Query
     (result instanceof RegoObject ? result.entries : []).map(([name, value]) => [String(name), value] as const),
   );
   return {
-    expressions: expressions.map(({ text, row, col, variable }) => ({
-      value: (variable === undefined ? undefined : variables.get(variable)) ?? true,
-      text,
-      row,
-      col,
-    })),
+    expressions: expressions.map(({ text, row, col, variable }) => {
+      const value = variable === undefined ? undefined : variables.get(variable);
+      return { value: value === undefined ? true : value, text, row, col }; // `null` is a value, and no reason for `true`
+    }),
     bindings: [...variables].filter(([name]) => isOfTheQuery(name)),
   };
 }

@@ -83,6 +83,7 @@ describe("svidgate eval", () => {
     ["bindings", "x := 1; y := x + 1", '{\n  "x": 1,\n  "y": 2\n}\n'],
     ["raw", '"text"; {"a": 1}', 'text {"a":1}\n'],
     ["raw", "x := 1; x", "true 1\n"],
+    ["raw", "null", "null\n"],
   ];
   for (const [format, query, expected] of formats) {
     it(`--format ${format}: ${query}`, async () => {
