@@ -28,12 +28,18 @@ function findFault(text: string, alphabet: RegExp): number {
       continue;
     }
     if (unit !== PAD || inQuantum < 2) return at;
-    const rest = /^[\r\n]*(=?)[\r\n]*/.exec(text.slice(at + 1));
-    if (inQuantum === 3) return at + 1 + (/^[\r\n]*/.exec(text.slice(at + 1))?.[0].length ?? 0);
-    if (rest?.[1] === PAD) return at + 1 + rest[0].length;
-    return at + 1 < text.length ? at : text.length;
+    const next = skipLineEnds(text, at + 1);
+    if (inQuantum === 3) return next;
+    if (text.charAt(next) === PAD) return skipLineEnds(text, next + 1);
+    return next < text.length ? next - 1 : text.length;
   }
   return Math.max(0, text.length - inQuantum);
+}
+
+function skipLineEnds(text: string, start: number): number {
+  let at = start;
+  while (text.charAt(at) === "\r" || text.charAt(at) === "\n") at++;
+  return at;
 }
 
 function decoded(text: string, alphabet: RegExp): string {
@@ -48,7 +54,7 @@ export const base64Natives: BuiltinFamily = {
   "base64.is_valid": ([text]) => typeof text === "string" && typeof decode(text, STANDARD) !== "number",
   "base64url.decode": (args) => {
     const text = stringOperand(args, 0);
-    const missing = text.endsWith(PAD) ? 0 : (4 - (text.length % 4)) % 4;
+    const missing = text.endsWith(PAD) ? 0 : (4 - (Buffer.byteLength(text) % 4)) % 4;
     if (missing === 3) throw new BuiltinError(`illegal base64url string: ${text}`);
     return decoded(text + PAD.repeat(missing), URL_SAFE);
   },

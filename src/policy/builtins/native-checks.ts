@@ -9,7 +9,7 @@ import { isArray, kindOf, toInt64 } from "./operands.ts";
 import { compilePattern } from "./regex.ts";
 
 /** Words for what is wrong with the operands; undefined when this is not. */
-export type Check = (args: readonly Value[]) => string | undefined;
+export type Check = (args: readonly Value[], spend?: (steps: number) => void) => string | undefined;
 
 const must = (index: number, expected: string, got: string): string =>
   `operand ${index + 1} must be ${expected} but got ${got}`;
@@ -64,9 +64,9 @@ export const paths =
 /** Operand `index` compiles as a regular expression of RE2. */
 export const pattern =
   (index: number): Check =>
-  (args) => {
+  (args, spend = () => undefined) => {
     try {
-      compilePattern(String(args[index]));
+      compilePattern(String(args[index]), spend);
       return undefined;
     } catch (error) {
       if (error instanceof BuiltinError) return error.message.replace(/^regular expression: /, "");
@@ -95,9 +95,6 @@ export const sameKind: Check = (args) => {
 /** The roots of a search in a graph, operand 2; the braces are OPA's. */
 export const roots: Check = (args) =>
   is(1, "array", "set")(args) === undefined ? undefined : is(1, "{array, set}")(args);
-
-/** Whatever else can be wrong with a glob. */
-export const glob: Check = () => "glob: syntax error";
 
 /** Operand 2 is not zero. */
 export const notZero =

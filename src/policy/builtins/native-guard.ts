@@ -62,7 +62,7 @@ const CHECKS: Readonly<Record<string, readonly check.Check[]>> = {
   contains: STRINGS,
   endswith: STRINGS,
   format_int: [...NUMBERS, check.base],
-  "glob.match": [is(0, "string"), is(1, "array", "null"), check.delimiters, is(2, "string"), check.glob],
+  "glob.match": [is(0, "string"), is(1, "array", "null"), check.delimiters, is(2, "string")],
   "graph.reachable": [is(0, "object"), check.roots],
   indexof: STRINGS,
   "internal.template_string": ARRAY,
@@ -109,10 +109,10 @@ export const FALLIBLE_NATIVES: readonly string[] = Object.keys(CHECKS).sort();
  * `internal.builtin_failed(name, arguments)`: throws OPA's error in the name of that builtin; undefined where OPA has none.
  * SECURITY: where no check finds the reason it is an error all the same, so that what we do not know cannot allow.
  */
-export const builtinFailed: Builtin = ([name, operands]) => {
+export const builtinFailed: Builtin = ([name, operands], { spend }) => {
   const args = isArray(operands) ? operands : [];
   for (const checkOperands of CHECKS[String(name)] ?? []) {
-    const words = checkOperands(args);
+    const words = checkOperands(args, spend);
     if (words !== undefined) throw new BuiltinError(words, String(name));
   }
   if (PARTIAL.has(name)) return undefined;

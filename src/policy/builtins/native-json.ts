@@ -3,8 +3,9 @@
 // not know and ignore the rest (`10.0.0.1` is 10.0), and abort on lone surrogates. SPEC: RFC 8259 as Go's encoding/json reads
 // and writes it: of equal names the last one counts; numbers from 2^100000 are errors (OPA v1/ast/term.go).
 
+import { parseJsonBody } from "../body/json.ts";
 import { findJsonFault } from "../json-text.ts";
-import { MAX_VALUE_DEPTH, parseValue, type Value } from "../value.ts";
+import { MAX_VALUE_DEPTH, parseValue, toWellFormed, type Value } from "../value.ts";
 import { BuiltinError, type BuiltinFamily } from "./builtin.ts";
 import { goQuote } from "./go-text.ts";
 import { marshalJson } from "./json-marshal.ts";
@@ -15,16 +16,21 @@ const MAX_EXPONENT = 30_103;
 /** SECURITY: never begins within a number; it would look to the end of a long one from each of its digits. */
 const EXPONENT = /"(?:[^"\\]|\\.)*"|(?<![\d.])([\d.]+)[eE]([+-]?\d+)/g;
 
-function unmarshal(text: string): Value {
+/** SPEC: a byte that is no UTF-8 is U+FFFD, as an escape of a lone surrogate is. */
+function unmarshal(bytes: string): Value {
+  const text = toWellFormed(bytes);
   const fault = findJsonFault(text, MAX_VALUE_DEPTH);
   if (fault?.kind === "too_deep") throw new BuiltinError("exceeded max depth");
-  if (fault !== undefined) {
-    const unit = String.fromCodePoint(text.codePointAt(fault.at) ?? 0);
-    if (fault.at >= text.length) throw new BuiltinError(text.trim() === "" ? "EOF" : "unexpected EOF");
-    throw new BuiltinError(`invalid character ${goQuote(unit, "'")}`);
-  }
+  if (fault !== undefined) throw new BuiltinError(faultWords(text, fault.at));
   if (/\d[eE]/.test(text)) checkExponents(text);
   return parseValue(text);
+}
+
+/** Go's sentence. A body is read by the same rules, but for its numbers, which have a bound of their own there. */
+function faultWords(text: string, at: number): string {
+  const body = parseJsonBody(Buffer.from(text));
+  if (!body.ok && body.detail !== undefined && !body.detail.startsWith("number out of range")) return body.detail;
+  return `invalid character ${goQuote(String.fromCodePoint(text.codePointAt(at) ?? 0), "'")}`;
 }
 
 function checkExponents(text: string): void {
@@ -32,7 +38,8 @@ function checkExponents(text: string): void {
     if (mantissa === undefined || !/[1-9]/.test(mantissa)) continue;
     const [whole = "", fraction = ""] = mantissa.split(".");
     const leading = /[1-9]/.test(whole) ? whole.replace(/^0+/, "").length - 1 : -fraction.search(/[1-9]/) - 1;
-    if (Math.abs(leading + Number(exponent)) >= MAX_EXPONENT) throw new BuiltinError("invalid number: number too big");
+    const power = leading + Number(exponent);
+    if (power >= MAX_EXPONENT || power < -MAX_EXPONENT) throw new BuiltinError("invalid number: number too big");
   }
 }
 

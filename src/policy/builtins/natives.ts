@@ -5,6 +5,7 @@
 import { BUILTIN_FAILED, type CompileRequest, HOST_PREFIX } from "../compiler/index.ts";
 import type { Builtin, BuiltinFamily } from "./builtin.ts";
 import { base64Natives } from "./native-base64.ts";
+import { globNatives } from "./native-glob.ts";
 import { builtinFailed, FALLIBLE_NATIVES } from "./native-guard.ts";
 import { jsonNatives } from "./native-json.ts";
 import { jsonPathNatives } from "./native-json-paths.ts";
@@ -12,7 +13,14 @@ import { regexNatives } from "./native-regex.ts";
 import { textNatives } from "./native-text.ts";
 import { valueNatives } from "./native-values.ts";
 
-const always: BuiltinFamily = { ...base64Natives, ...jsonNatives, ...jsonPathNatives, ...regexNatives, ...valueNatives };
+const always: BuiltinFamily = {
+  ...base64Natives,
+  ...globNatives,
+  ...jsonNatives,
+  ...jsonPathNatives,
+  ...regexNatives,
+  ...valueNatives,
+};
 const replacements: ReadonlyMap<string, Builtin> = new Map(Object.entries({ ...always, ...textNatives }));
 
 /** The builtins of the module that the host answers instead, sorted. */

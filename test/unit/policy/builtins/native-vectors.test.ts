@@ -41,7 +41,9 @@ describe("what the host answers in the module's place is what OPA answers", () =
     const rows = JSON.parse(readFileSync(path.join(directory, file), "utf8")) as Row[];
     it(`${file}: ${rows.length} calls`, () => {
       assert.ok(rows.length > 0);
-      for (const { builtin } of rows) assert.ok(nativeRequest(false).hostBuiltins?.includes(builtin), builtin);
+      const { hostBuiltins = [], hostUnlessConstant = {} } = nativeRequest(false);
+      for (const { builtin } of rows)
+        assert.ok(hostBuiltins.includes(builtin) || builtin in hostUnlessConstant, builtin);
       const differences = rows
         .map((row) => ({ row, got: answer(row), want: expected(row) }))
         .filter(({ got, want }) => got !== want);
