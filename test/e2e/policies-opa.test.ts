@@ -326,15 +326,31 @@ describe("beside the OPA CLI", { skip: skipReason() }, () => {
     assert.equal(tested.code, 0, tested.out + tested.err);
   });
 
-  for (const call of ["http.send({})", "opa.nothing()", "io.jwt.encode_sign({}, {}, {})", 'net.lookup_ip_addr("a")']) {
-    it(`capabilities.json refuses ${call}, as svidgate build does`, async () => {
-      const path = file("refused.rego", `package envoy.authz\n\nallow if ${call}\n`);
-      const theirs = opa("check", "--capabilities", "capabilities.json", path);
-      assert.equal(theirs.code, 1);
-      assert.match(theirs.err, /undefined function/);
-      const ours = await svidgate("build", "--check", "--policy", path);
+  const missing = (call: string): string => {
+    const path = file("refused.rego", `package envoy.authz\n\nallow if ${call}\n`);
+    const theirs = opa("check", "--capabilities", "capabilities.json", path);
+    assert.equal(theirs.code, 1);
+    assert.match(theirs.err, /undefined function/);
+    return path;
+  };
+  it("capabilities.json refuses opa.nothing(), as svidgate build does", async () => {
+    const ours = await svidgate("build", "--check", "--policy", missing("opa.nothing()"));
+    assert.equal(ours.code, 2);
+    assert.match(ours.err, /undefined function/);
+  });
+  for (const [call, key] of [
+    ["http.send({})", "svidgate.policy.http_send.allowed_hosts"],
+    ['net.lookup_ip_addr("a")', "svidgate.policy.net_lookup.allowed_hosts"],
+  ] as const) {
+    it(`capabilities.json refuses ${call}, of which svidgate build warns, and which svidgate eval refuses`, async () => {
+      const path = missing(call);
+      const built = await svidgate("build", "--check", "--policy", path);
+      assert.equal(built.code, 0, built.err);
+      assert.ok(built.err.includes(key), built.err);
+      const ours = await svidgate("eval", "--data", path, "data.envoy.authz.allow");
       assert.equal(ours.code, 2);
       assert.match(ours.err, /undefined function/);
+      assert.ok(ours.err.includes(key), ours.err);
     });
   }
 
