@@ -202,7 +202,8 @@ describe("steps", () => {
       assert.equal(before - after, 5_000_000);
       assert.ok(before > 19_000_000 && before < 25_000_000, `${before} steps`);
       ask(policy, "hashed", { text: "x" });
-      assert.deepEqual(left.slice(2), [before, after]);
+      assert.equal(left.length, 4);
+      assert.ok(Number(left[2]) > after, "each evaluation has its own");
     });
 
     it(`end a builtin's evaluation also when the builtin goes on (${engine})`, () => {
