@@ -17,10 +17,6 @@ const MOST_INPUTS = 200;
 const KNOWN: readonly { readonly why: string; readonly is: (difference: Difference) => boolean }[] = [
   { why: "OPA's process panics", is: ({ theirs }) => theirs.startsWith("opa: panic:") },
   {
-    why: "glob.match of OPA's runtime takes a malformed pattern for one that matches nothing, and * does not match line breaks",
-    is: ({ key }) => key.startsWith("glob.match "),
-  },
-  {
     why: "replace of nothing by something: OPA takes characters apart into bytes",
     is: ({ key, theirs }) => key.startsWith("replace ") && theirs.includes("\ufffd"),
   },
@@ -29,8 +25,8 @@ const KNOWN: readonly { readonly why: string; readonly is: (difference: Differen
     is: ({ key, ours, theirs }) => key.startsWith("json.match_schema ") && ours.length === theirs.length,
   },
   {
-    why: "json.marshal of OPA's runtime leaves <, >, & and U+2028 as they are",
-    is: ({ key, ours, theirs }) => key.startsWith("json.marshal ") && toPlain(theirs) === toPlain(ours),
+    why: "of two spellings of one header OPA signs either, as its map has them",
+    is: ({ key, ours, theirs }) => key.startsWith("providers.aws.sign_req ") && unsigned(ours) === unsigned(theirs),
   },
   {
     why: "a schema elsewhere is never fetched here; OPA tries to",
@@ -39,8 +35,7 @@ const KNOWN: readonly { readonly why: string; readonly is: (difference: Differen
   },
 ];
 
-const toPlain = (text: string): string =>
-  text.replace(/\\u(003c|003e|0026|2028|2029)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+const unsigned = (text: string): string => text.replace(/Signature=[0-9a-f]{64}/g, "Signature=");
 
 describe("random policies decide as with `opa eval`", { skip: whyNoOpa() }, () => {
   it(`in ${EVALUATIONS} evaluations`, async (t) => {
