@@ -18,7 +18,7 @@ export interface CheckCall {
   /** When the call arrived, in `Clock.monotonicMs` terms. */
   readonly receivedMs: number;
   readonly pep: Pep;
-  /** Whether the caller has cancelled; asked before evaluation, and after one that waited. */
+  /** Whether the caller has cancelled; asked before evaluation, and where one that waited came to nothing. */
   cancelled(): boolean;
   /** Runs `run` once when the caller cancels, while an evaluation waits; the function that comes back forgets it. */
   onCancelled?(run: () => void): () => void;

@@ -5,7 +5,7 @@ import { type ClientRequest, type Agent as HttpAgent, request as httpRequest, ty
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { fromByteForm } from "./byte-form.ts";
+import { fromLatin1 } from "../../value.ts";
 import { HttpFailure } from "./failure.ts";
 import type { HeaderList } from "./request.ts";
 import type { HttpAnswer } from "./response.ts";
@@ -113,7 +113,7 @@ function toOpenAnswer(message: IncomingMessage, method: string, wantsGzip: boole
     location: headers.get("location")?.[0],
     discard: () => message.destroy(),
     read: async () => ({
-      status: `${statusCode} ${fromByteForm(statusMessage)}`,
+      status: `${statusCode} ${fromLatin1(statusMessage)}`,
       statusCode,
       headers,
       body: await readBody(message, isGzip && method !== "HEAD", maxBytes),
@@ -126,7 +126,7 @@ function readHeaders(raw: readonly string[]): Map<string, readonly string[]> {
   const headers = new Map<string, string[]>();
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = (raw[at] ?? "").toLowerCase();
-    const value = fromByteForm(raw[at + 1] ?? "");
+    const value = fromLatin1(raw[at + 1] ?? "");
     const values = headers.get(name);
     if (values === undefined) headers.set(name, [value]);
     else values.push(value);

@@ -7,11 +7,10 @@ import { Agent as HttpsAgent } from "node:https";
 import type { AllowedHosts } from "../../../base/allowed-hosts.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Timers } from "../../../base/timers.ts";
-import type { Value } from "../../value.ts";
+import { toLatin1, type Value } from "../../value.ts";
 import { type Answer, type Builtin, BuiltinError, type Question } from "../builtin.ts";
 import { objectOperand } from "../operands.ts";
 import { AnswerCache } from "./answer-cache.ts";
-import { toByteForm } from "./byte-form.ts";
 import { ask, type ClientPorts } from "./client.ts";
 import { HttpFailure, type HttpSendOutcome, refused } from "./failure.ts";
 import { firstOf, freshUntilNs, mayKeep } from "./freshness.ts";
@@ -198,8 +197,8 @@ class Sender {
 const forcedUntil = (nowUnixNs: bigint, seconds: number): bigint => nowUnixNs + BigInt(seconds) * 1_000_000_000n;
 
 function toValidators(answer: HttpAnswer): readonly (readonly [string, string])[] {
-  const etag = toByteForm(firstOf(answer, "etag"));
-  const lastModified = toByteForm(firstOf(answer, "last-modified"));
+  const etag = toLatin1(firstOf(answer, "etag"));
+  const lastModified = toLatin1(firstOf(answer, "last-modified"));
   return [
     ...(etag === "" ? [] : [["If-None-Match", etag] as const]),
     ...(lastModified === "" ? [] : [["If-Modified-Since", lastModified] as const]),

@@ -1,8 +1,7 @@
 // The operand of `http.send` → a request. SPEC: OPA 1.22.2, v1/topdown/http.go: the members that there are, their types, what
 // beats what. Nothing is read or connected to here.
 
-import { printValue, RegoNumber, RegoObject, RegoSet, toJson, type Value } from "../../value.ts";
-import { toByteForm } from "./byte-form.ts";
+import { printValue, RegoNumber, RegoObject, RegoSet, toJson, toLatin1, type Value } from "../../value.ts";
 import { HttpFailure, invalid, invalidOperand } from "./failure.ts";
 import {
   booleanMember,
@@ -192,7 +191,7 @@ function toHeaders(value: Value | undefined): Pick<HttpSendRequest, "headers" | 
     if (typeof text !== "string") throw invalidHeaderType(text);
     const name = canonicalHeaderName(typeof key === "string" ? key : printValue(key));
     if (!TOKEN.test(name)) throw invalid(`net/http: invalid header field name ${JSON.stringify(name)}`);
-    const bytes = toByteForm(text);
+    const bytes = toLatin1(text);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these end or break a header
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(bytes))
       throw invalid(`net/http: invalid header field value for ${JSON.stringify(name)}`);

@@ -3,7 +3,7 @@
 // space, several colons, zones in a host) is refused. Paths and queries go out byte for byte as Go sends them.
 
 import { canonicalHost } from "../../../base/allowed-hosts.ts";
-import { toByteForm } from "./byte-form.ts";
+import { toLatin1 } from "../../value.ts";
 import { HttpFailure, shownUrl, unreachable, withoutUserInfo } from "./failure.ts";
 
 /** Where a request goes. */
@@ -129,7 +129,7 @@ function parseHost(
 function toRequestUri(url: string, path: string, query: string): string {
   const decoded = percentDecode(url, path);
   const written = WRITABLE_PATH.test(path) ? path : decoded.replace(ESCAPED_IN_PATH, percentEncode);
-  const bytes = toByteForm(query);
+  const bytes = toLatin1(query);
   if (bytes.includes(" ")) throw unparsable(url, "invalid character ` ` in the query: write it as `%20`");
   return `${written === "" ? "/" : written}${bytes}`;
 }
@@ -137,7 +137,7 @@ function toRequestUri(url: string, path: string, query: string): string {
 const percentEncode = (byte: string): string => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 
 function percentDecode(url: string, text: string): string {
-  const bytes = toByteForm(text);
+  const bytes = toLatin1(text);
   const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(bytes);
   if (bad !== null) throw unparsable(url, `invalid URL escape ${JSON.stringify(bad[0])}`);
   return bytes.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
