@@ -3,11 +3,12 @@
 // Needs `opa` 1.22.2, named by OPA or found on the PATH; skipped with the reason printed otherwise.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { packageRoot } from "../../src/base/package-root.ts";
+import { readBundle } from "../../src/policy/bundle.ts";
 import { runInProcess } from "../support/run-cli.ts";
 
 const OPA = process.env["OPA"] ?? "opa";
@@ -366,6 +367,26 @@ describe("beside the OPA CLI", { skip: skipReason() }, () => {
     assert.match(ours.err, sentence);
     const want = /want \(one of\): \[.*\]/;
     assert.equal(want.exec(ours.err)?.[0], want.exec(theirs.err)?.[0]);
+  });
+
+  it("build --portable writes the module of opa build, byte for byte; without it the module has guards", async () => {
+    const source = join(packageRoot(), "policies/service-allow-list/policy.rego");
+    const words = ["build", "--policy", source, "--entrypoint", "envoy/authz/allow"];
+    const [portable, guarded, theirs] = ["portable", "guarded", "theirs"].map((name) => join(folder, `${name}.tar.gz`));
+    assert.ok(portable !== undefined && guarded !== undefined && theirs !== undefined);
+    assert.equal((await svidgate(...words, "--portable", "--output", portable)).code, 0);
+    assert.equal((await svidgate(...words, "--output", guarded)).code, 0);
+    const built = opa("build", "--target", "wasm", "--entrypoint", "envoy/authz/allow", "--output", theirs, source);
+    assert.equal(built.code, 0, built.err);
+    const moduleOf = async (path: string): Promise<Buffer> => {
+      const bundle = await readBundle(readFileSync(path));
+      assert.ok(bundle.ok && bundle.value.wasm !== undefined);
+      return Buffer.from(bundle.value.wasm);
+    };
+    const expected = await moduleOf(theirs);
+    const ours = await moduleOf(portable);
+    assert.ok(ours.equals(expected), `${ours.length} bytes, ${expected.length} of opa build`);
+    assert.ok(!(await moduleOf(guarded)).equals(expected));
   });
 
   it("build --target rego writes a bundle that stock OPA runs; one with a module it refuses", async () => {

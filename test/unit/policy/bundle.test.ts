@@ -120,3 +120,32 @@ it("writes the same bytes for the same contents, and reads back what it wrote", 
   assert.equal(read.value.plan, PLAN);
   assert.ok(read.value.modules[0]?.path.startsWith("policies/very/long/"));
 });
+
+const manifestWith = (svidgate: Readonly<Record<string, unknown>>): string =>
+  JSON.stringify({ ...(JSON.parse(MANIFEST) as object), metadata: { svidgate } });
+const BINDING = { wasm_sha256: sha256Hex(WASM), plan_sha256: sha256Hex(PLAN), compiler: "opa" };
+
+const guardedRows: readonly (readonly [what: string, svidgate: Readonly<Record<string, unknown>>, guarded: boolean])[] =
+  [
+    ["said, with the hash of the module", { ...BINDING, strict_builtin_errors: true }, true],
+    ["said to be not", { ...BINDING, strict_builtin_errors: false }, false],
+    ["not said", BINDING, false],
+    ["said as text", { ...BINDING, strict_builtin_errors: "true" }, false],
+    ["said of another module", { ...BINDING, wasm_sha256: sha256Hex("another"), strict_builtin_errors: true }, false],
+    ["said of no module", { strict_builtin_errors: true }, false],
+    ["said with a hash that is no text", { ...BINDING, wasm_sha256: 1, strict_builtin_errors: true }, false],
+  ];
+for (const [what, svidgate, guarded] of guardedRows) {
+  it(`guards are believed to be there or not: ${what}: ${guarded}`, async () => {
+    const bundle = await readBundle(await archive({ ...GOOD, "/.manifest": manifestWith(svidgate) }));
+    assert.ok(bundle.ok);
+    assert.equal(bundle.value.guarded, guarded);
+  });
+}
+
+it("guards of a bundle without a module are none", async () => {
+  const manifest = JSON.stringify({ metadata: { svidgate: { ...BINDING, strict_builtin_errors: true } } });
+  const bundle = await readBundle(await archive({ "/.manifest": manifest, "/policy.rego": "package a" }));
+  assert.ok(bundle.ok);
+  assert.equal(bundle.value.guarded, false);
+});
