@@ -91,6 +91,16 @@ test("nests 10,000 deep and no deeper", () => {
   assert.equal(parse('{"a":'.repeat(1_000_000)).ok, false);
 });
 
+test("takes numbers of 189 characters and no longer", () => {
+  const detail = "number out of range: more than 189 characters, or an exponent beyond 999";
+  for (const number of ["9".repeat(189), `-${"9".repeat(188)}`, `0.${"1".repeat(187)}`, "1e999"]) {
+    assert.equal(parse(`[${number}]`).ok, true, number);
+  }
+  for (const number of ["9".repeat(190), `-${"9".repeat(189)}`, `0.${"1".repeat(188)}`, "1e1000"]) {
+    assert.deepEqual(parse(`[${number}]`), { ok: false, code: "request_malformed", detail }, number);
+  }
+});
+
 test("agrees with JSON.parse on every single byte inside a value", () => {
   for (const shape of ["[?]", '"?"', "1?", '{"a":?1}', "?"]) {
     for (let byte = 0; byte < 0x80; byte++) {
