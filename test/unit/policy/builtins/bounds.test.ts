@@ -157,6 +157,8 @@ describe("bounds", () => {
     ],
     ["250,000 pairs of IPv6 networks", "net.cidr_contains_matches", many("::/1", 500), many("8000::/2", 500)],
     ["two thousand networks that join", "net.cidr_merge", neighbours(2_000)],
+    ["digits that might be those of a power", "host.json.unmarshal", `[1e1,${"1".repeat(200_000)}]`],
+    ["thirty thousand objects", "host.object.union_n", distinct(30_000).map((key) => RegoObject.of([[key, true]]))],
   ];
   for (const [what, builtin, ...args] of FAST) {
     it(`${builtin} stays fast on ${what}`, () => {
