@@ -42,7 +42,8 @@ allow := {"allowed": true, "dynamic_metadata": {"list": numbers.range(1, 50000)}
 
 allow := {"allowed": true, "dynamic_metadata": {"list": numbers.range(1, 1000000)}} if path[0] == "million"
 
-allow := {"allowed": true, "headers": {sprintf("h%d", [i]): "v" | some i in numbers.range(1, 10000)}} if path[0] == "headers"
+allow := {"allowed": true, "headers": {sprintf("h%d", [i]): "v" | some i in numbers.range(1, 3000)}} if path[0] == "headers"
+allow := {"allowed": true, "headers": {sprintf("h%d", [i]): "v" | some i in numbers.range(1, 20000)}} if path[0] == "too-many-headers"
 
 allow := {"allowed": true, "dynamic_metadata": {"deep": body}} if path[0] == "deep"
 
@@ -242,7 +243,8 @@ const RESULTS: readonly Row[] = [
   ["a header with a line end", () => http({ path: "/split" }), "policy_result_type"],
   ["metadata deeper than Envoy reads", () => json(`${"[".repeat(40)}${"]".repeat(40)}`, "/deep"), "policy_result_type"],
   ["a megabyte of body", () => http({ path: "/megabyte" }), "policy_denied"],
-  ["10,000 headers", () => http({ path: "/headers" }), "policy_allowed"],
+  ["3,000 headers", () => http({ path: "/headers" }), "policy_allowed"],
+  ["more headers than the budget has calls", () => http({ path: "/too-many-headers" }), "policy_budget"],
   ["a list of 50,000 numbers in metadata", () => http({ path: "/list" }), "policy_allowed"],
   ["a list of a million numbers in metadata", () => http({ path: "/million" }), "policy_budget"],
 ];

@@ -73,7 +73,7 @@ export function toBenchText(report: BenchReport): string {
   const { us, phases } = report;
   const lines = [
     row("entrypoint", report.entrypoint),
-    row("result", report.result ?? "undefined"),
+    row("result", shortened(report.result ?? "undefined")),
     row("strict mode", STRICT[report.strictErrors]),
     row("evaluations", `${report.evaluations}, ${Math.round(report.perSecond)}/s on one core`),
     row("one evaluation", `p50 ${micros(us.p50)}, p90 ${micros(us.p90)}, p99 ${micros(us.p99)}, max ${micros(us.max)}`),
@@ -107,6 +107,11 @@ const STRICT: Readonly<Record<StrictErrors, string>> = {
   host: "on for the host's builtins, off for those of the module: it came compiled without guards",
   off: "off",
 };
+
+/** A result is there to be recognised; JSON has all of it. */
+const MAX_RESULT_CHARS = 200;
+const shortened = (text: string): string =>
+  text.length <= MAX_RESULT_CHARS ? text : `${text.slice(0, MAX_RESULT_CHARS)}… (${text.length} characters)`;
 
 const WIDTH = 22;
 const row = (name: string, value: string): string => `${`${name}:`.padEnd(WIDTH)} ${value}`;

@@ -73,6 +73,12 @@ describe("the report as text", () => {
     ["a note", { ...REPORT, note: "patterns" }, /^note: +patterns$/m],
     ["text of others without its controls", { ...REPORT, result: '"\u001b[2J\u202e"' }, /\\u001b\[2J\\u202e/],
   ];
+  it("cuts a long result, which JSON has whole", () => {
+    const result = JSON.stringify("x".repeat(5_000));
+    const report = { ...REPORT, result };
+    assert.match(toBenchText(report), /result: +"x{199}… \(5002 characters\)\n/);
+    assert.ok(toBenchJson(report).includes(result));
+  });
   for (const [name, report, expected] of lines) it(`has ${name}`, () => assert.match(toBenchText(report), expected));
 
   it("leaves phases out where there are none", () => {
