@@ -1,9 +1,10 @@
 // Tokens checked by a policy: the first time that one is seen, and again; and the builtin by itself.
 
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { type KeyObject, sign } from "node:crypto";
 import { systemClock } from "../src/base/clock.ts";
 import { createBuiltinContext, createDecisionMemory } from "../src/policy/builtin-bridge.ts";
 import { findBuiltin } from "../src/policy/builtins/index.ts";
+import { ecKeyPair, rsaKeyPair } from "../test/support/key-pair.ts";
 import { type Case, measureInTurn, spread, table } from "./measure.ts";
 import type { Policies } from "./policy-world.ts";
 
@@ -25,10 +26,7 @@ export async function benchTokens(policies: Policies, passes: number): Promise<s
 }
 
 async function casesOf(algorithm: Algorithm, policies: Policies): Promise<readonly Case[]> {
-  const { privateKey, publicKey } =
-    algorithm === "RS256"
-      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
-      : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { privateKey, publicKey } = algorithm === "RS256" ? rsaKeyPair(2048) : ecKeyPair("P-256");
   const keys = JSON.stringify({ keys: [publicKey.export({ format: "jwk" })] });
   let serial = 0;
   const issue = (): string => token(algorithm, privateKey, serial++);

@@ -16,6 +16,7 @@ default allow := false
 allow if {
 	input.user in data.users
 	regex.match("^al", input.user)
+	regex.is_valid(input.user)
 	sprintf("%s-%s", [input.user, time.format(time.now_ns())]) != ""
 	sprintf("%s", [input.user]) == "alice"
 }
@@ -85,13 +86,15 @@ describe("a measurement", () => {
     const { phases, note } = await reportOf();
     assert.ok(phases);
     assert.deepEqual(phases.builtins.map(({ name, calls }) => [name, calls]).sort(), [
+      ["regex.match", 1],
       ["sprintf", 2],
       ["time.format", 1],
       ["time.now_ns", 1],
     ]);
     for (const us of [phases.evaluateUs, phases.parseUs, phases.builtinsUs]) assert.ok(us > 0);
     for (const us of [phases.writeUs, phases.readUs]) assert.ok(us >= 0);
-    assert.match(note ?? "", /`regex\.match`/);
+    assert.match(note ?? "", /`regex\.is_valid`/);
+    assert.doesNotMatch(note ?? "", /`regex\.match`/);
   });
 
   it("ends with the time, when the time is shorter", async () => {

@@ -15,6 +15,7 @@ describe("the costs that a plan tells", () => {
 
   const nothing: readonly (readonly [string, string])[] = [
     ["a plan without patterns", planWith("startswith", "regex.replace")],
+    ["patterns that the host keeps", planWith("glob.match", "host.glob.match")],
     ["a plan without builtins", '{"static": {"strings": []}}'],
     ["what is no plan", "[]"],
     ["null", "null"],
