@@ -3,10 +3,8 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 
-const ENCODINGS = {
-  publicKeyEncoding: { type: "spki", format: "pem" },
-  privateKeyEncoding: { type: "pkcs8", format: "pem" },
-} as const;
+const publicKeyEncoding = { type: "spki", format: "pem" } as const;
+const privateKeyEncoding = { type: "pkcs8", format: "pem" } as const;
 
 /** Both halves of a pair. */
 export interface KeyPair {
@@ -21,11 +19,12 @@ const toPair = (pems: { readonly publicKey: string; readonly privateKey: string 
 
 /** A new RSA key. */
 export const rsaKeyPair = (modulusLength: number): KeyPair =>
-  toPair(generateKeyPairSync("rsa", { modulusLength, ...ENCODINGS }));
+  toPair(generateKeyPairSync("rsa", { modulusLength, publicKeyEncoding, privateKeyEncoding }));
 
 /** A new key on a curve, such as `P-256`. */
 export const ecKeyPair = (namedCurve: string): KeyPair =>
-  toPair(generateKeyPairSync("ec", { namedCurve, ...ENCODINGS }));
+  toPair(generateKeyPairSync("ec", { namedCurve, publicKeyEncoding, privateKeyEncoding }));
 
 /** A new Ed25519 key. */
-export const ed25519KeyPair = (): KeyPair => toPair(generateKeyPairSync("ed25519", ENCODINGS));
+export const ed25519KeyPair = (): KeyPair =>
+  toPair(generateKeyPairSync("ed25519", { publicKeyEncoding, privateKeyEncoding }));
