@@ -20,9 +20,10 @@ for (const { name, binary, skip } of await envoysToTest()) {
   describe(`${name} and a svidgate that does not answer`, { skip }, () => {
     let world: World;
     let policy: string;
-    const serve = async (listen: string): Promise<Serving> => {
+    const serve = async (listen: string, ...more: readonly string[]): Promise<Serving> => {
       const audit = `file:${join(world.folder, "audit.jsonl")}`;
-      const serving = await startServe(["--policy", policy, "--listen", listen, "--admin", "off", "--audit", audit]);
+      const words = ["--policy", policy, "--listen", listen, "--admin", "off", "--audit", audit, ...more];
+      const serving = await startServe(words);
       world.onClose(() => serving.kill());
       return serving;
     };
@@ -100,8 +101,19 @@ for (const { name, binary, skip } of await envoysToTest()) {
       await envoy.stop();
     });
 
-    it("answers 503 when the decision takes longer than the timeout, and the late answer is a deny", async () => {
+    it("answers 403 to a decision that would take longer than the timeout: its budget ends first", async () => {
       const serving = await serve("127.0.0.1:0");
+      const envoy = await world.startEnvoy(binary, await world.config("ingress", serving.address, "0.2s"));
+      const answer = await world.call(envoy, { path: "/slow" });
+      assert.ok(answer.ok && answer.status === 403, JSON.stringify(answer));
+      const event = await findLine(() => readAudit(world), answer.headers["x-request-id"]);
+      assert.equal(event["reason"], "policy_budget");
+      await serving.kill();
+      await envoy.stop();
+    });
+
+    it("answers 503 when the decision takes longer than the timeout, and the late answer is a deny", async () => {
+      const serving = await serve("127.0.0.1:0", "--set", "svidgate.policy.budget=off");
       const envoy = await world.startEnvoy(binary, await world.config("ingress", serving.address, "0.2s"));
       const reached = world.upstream.requests();
       const startMs = performance.now();
