@@ -1,22 +1,33 @@
-// Load with many different requests, which h2load cannot send: HTTP/2 frames by hand, several connections, a fixed number of checks in
-// flight on each. A program of its own, for a core of its own: `frame-load.js PORT BODIES REQUESTS CONNECTIONS STREAMS` prints JSON.
-// BODIES holds gRPC messages one after the other; they are sent in turn.
+// The load of the benchmarks as a program of its own, for a core of its own: `frame-load.js PORT BODIES --seconds N` prints JSON.
+// BODIES holds gRPC messages one after the other, which are sent in turn. Closed loop unless `--rate` is given: each connection has a
+// fixed number of checks in flight, and answers of one read batch are followed by as many checks in one write. With `--rate` checks
+// are sent when they are due, whether answers come or not. `--pid` names the server, whose CPU time is read around the measured part.
 
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { ACK, END_HEADERS, END_STREAM, FRAME, frame, headerBlock, PREFACE } from "../test/support/h2-frames.ts";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Latencies } from "./latencies.ts";
+import { LoadConnection } from "./load-connection.ts";
+import { cpuMs, rssMib } from "./process-figures.ts";
 
 /** What it prints. */
 export interface FrameLoadFigures {
+  readonly checks: number;
   readonly checksPerSecond: number;
   readonly allowed: number;
   readonly notAllowed: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** CPU of the load itself, microseconds a check: 10⁶ through it is the most that it could send. */
+  readonly loadCpuUs: number;
+  /** CPU of the process that `--pid` names, microseconds a check. */
+  readonly serverCpuUs: number;
+  /** The part of one core that it used. */
+  readonly serverBusy: number;
+  readonly serverRssMib: number;
 }
-
-const HEADERS = headerBlock("/envoy.service.auth.v3.Authorization/Check");
-/** SPEC: RFC 9113 §6.9.2. */
-const FIRST_WINDOW = 65_535;
-const MAX_WINDOW = 2 ** 31 - 1;
 
 function readBodies(file: string): readonly Buffer[] {
   const bytes = readFileSync(file);
@@ -29,86 +40,110 @@ function readBodies(file: string): readonly Buffer[] {
   return bodies;
 }
 
-const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-};
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "3" },
+    "warm-up": { type: "string", default: "0" },
+    connections: { type: "string", default: "8" },
+    streams: { type: "string", default: "32" },
+    /** Checks in all, in place of a time; 0 for a time. */
+    checks: { type: "string", default: "0" },
+    /** Checks a second; 0 for a closed loop. */
+    rate: { type: "string", default: "0" },
+    pid: { type: "string" },
+  },
+});
+const [port, file] = [Number(positionals[0]), positionals[1] ?? ""];
+const bodies = readBodies(file);
+const streams = Number(values.streams);
+const rate = Number(values.rate);
+const most = Number(values.checks) || Number.POSITIVE_INFINITY;
+const pid = values.pid === undefined ? process.pid : Number(values.pid);
 
-/** Takes the next body, or says that there is none left. */
-type Next = () => Buffer | undefined;
+const latencies = new Latencies();
+const counts = { allowed: 0, denied: 0, failed: 0 };
+let sent = 0;
+let isOver = false;
+let allAnswered: () => void = () => undefined;
+const answered = new Promise<void>((resolve) => {
+  allAnswered = resolve;
+});
 
-/** One connection; resolves when it has no more to send and every answer is there. */
-function drive(socket: Socket, streams: number, next: Next, onAnswer: (allowed: boolean) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let window = FIRST_WINDOW;
-    let stream = 1;
-    let inFlight = 0;
-    let waiting = next();
-    let received: Buffer = Buffer.alloc(0);
-    const allowed = new Map<number, boolean>();
-
-    const send = (out: Buffer[]): void => {
-      for (; waiting !== undefined && inFlight < streams && waiting.length <= window; waiting = next()) {
-        out.push(frame(FRAME.HEADERS, END_HEADERS, stream, HEADERS), frame(FRAME.DATA, END_STREAM, stream, waiting));
-        window -= waiting.length;
-        stream += 2;
-        inFlight++;
-      }
-      if (out.length > 0) socket.write(Buffer.concat(out));
-      if (waiting === undefined && inFlight === 0) resolve();
-    };
-
-    const take = (type: number, flags: number, id: number, payload: Buffer, out: Buffer[]): void => {
-      if (type === FRAME.SETTINGS && (flags & ACK) === 0) out.push(frame(FRAME.SETTINGS, ACK, 0, Buffer.alloc(0)));
-      else if (type === FRAME.PING && (flags & ACK) === 0) out.push(frame(FRAME.PING, ACK, 0, payload));
-      else if (type === FRAME.WINDOW_UPDATE && id === 0) window += payload.readUInt32BE(0);
-      // A CheckResponse that allows begins with an empty status.
-      else if (type === FRAME.DATA && payload.length > 6) allowed.set(id, payload[5] === 0x0a && payload[6] === 0);
-      else if (type === FRAME.GOAWAY) reject(new Error("the server sent GOAWAY"));
-      const isEnd = (type === FRAME.HEADERS || type === FRAME.DATA) && (flags & END_STREAM) !== 0;
-      if (!isEnd && type !== FRAME.RST_STREAM) return;
-      inFlight--;
-      onAnswer(allowed.get(id) === true);
-      allowed.delete(id);
-    };
-
-    socket.on("data", (chunk: Buffer) => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-      const out: Buffer[] = [];
-      let at = 0;
-      while (at + 9 <= received.length) {
-        const end = at + 9 + received.readUIntBE(at, 3);
-        if (end > received.length) break;
-        const [type = 0, flags = 0] = received.subarray(at + 3, at + 5);
-        take(type, flags, received.readUInt32BE(at + 5), received.subarray(at + 9, end), out);
-        at = end;
-      }
-      received = received.subarray(at);
-      send(out);
-    });
-    socket.once("error", reject);
-    socket.once("close", () => reject(new Error("the server closed the connection")));
-    send([PREFACE, frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(MAX_WINDOW - FIRST_WINDOW))]);
+const connections = Array.from({ length: Number(values.connections) }, () => {
+  const connection: LoadConnection = new LoadConnection({
+    socket: connect(port, "127.0.0.1"),
+    bodies,
+    onAnswer: (outcome, waitedMs) => {
+      counts[outcome]++;
+      latencies.add(waitedMs);
+    },
+    onBatch: () => fill(connection),
+    onEnd: (why) => {
+      process.stderr.write(`the server ended a connection: ${why}\n`);
+      process.exitCode = 1;
+      allAnswered();
+    },
   });
+  return connection;
+});
+
+function fill(connection: LoadConnection): void {
+  if (rate === 0 && !isOver)
+    sent += connection.send(Math.min(streams - connection.inFlight, most - sent), performance.now());
+  if (sent >= most && connections.every(({ inFlight }) => inFlight === 0)) allAnswered();
 }
 
-const [port = 0, file = "", requests = 0, connections = 1, streams = 1] = process.argv
-  .slice(2)
-  .map((word, at) => (at === 1 ? word : Number(word))) as [number, string, number, number, number];
-const bodies = readBodies(file);
-let sent = 0;
-const next: Next = () => (sent < requests ? bodies[sent++ % bodies.length] : undefined);
-const counts = { allowed: 0, notAllowed: 0 };
-const sockets = Array.from({ length: connections }, () => connect(port, "127.0.0.1").setNoDelay(true));
+/** Sends what is due every millisecond; what a window does not admit waits and counts from the moment when it was due. */
+async function pace(forMs: number): Promise<void> {
+  const startMs = performance.now();
+  for (let due = 0, next = 0; ; ) {
+    const nowMs = performance.now();
+    if (nowMs - startMs >= forMs) return;
+    const owed = Math.floor(((nowMs - startMs) / 1000) * rate) - due;
+    const each = Math.ceil(owed / connections.length);
+    for (let left = owed, tries = 0; left > 0 && tries < connections.length; tries++) {
+      const took = connections[next++ % connections.length]?.send(Math.min(each, left), nowMs) ?? 0;
+      due += took;
+      left -= took;
+    }
+    await delay(1);
+  }
+}
+
+async function run(forMs: number): Promise<void> {
+  if (rate > 0) await pace(forMs);
+  else {
+    for (const connection of connections) fill(connection);
+    await (most === Number.POSITIVE_INFINITY ? delay(forMs) : answered);
+  }
+}
+
+const warmUpMs = Number(values["warm-up"]) * 1000;
+if (warmUpMs > 0) await run(warmUpMs);
+latencies.clear();
+Object.assign(counts, { allowed: 0, denied: 0, failed: 0 });
 const startMs = performance.now();
-await Promise.all(
-  sockets.map((socket) =>
-    drive(socket, streams, next, (isAllowed) => {
-      counts[isAllowed ? "allowed" : "notAllowed"]++;
-    }),
-  ),
-);
-const checksPerSecond = requests / ((performance.now() - startMs) / 1000);
-for (const socket of sockets) socket.destroy();
-process.stdout.write(JSON.stringify({ checksPerSecond, ...counts } satisfies FrameLoadFigures));
+const ownCpu = process.cpuUsage();
+const serverMs = cpuMs(pid);
+await run(Number(values.seconds) * 1000);
+const seconds = (performance.now() - startMs) / 1000;
+const { user, system } = process.cpuUsage(ownCpu);
+const usedMs = cpuMs(pid) - serverMs;
+isOver = true;
+const checks = counts.allowed + counts.denied + counts.failed;
+const figures: FrameLoadFigures = {
+  checks,
+  checksPerSecond: checks / seconds,
+  allowed: counts.allowed,
+  notAllowed: counts.denied + counts.failed,
+  p50Ms: latencies.quantileMs(0.5),
+  p99Ms: latencies.quantileMs(0.99),
+  maxMs: latencies.maxMs,
+  loadCpuUs: (user + system) / checks,
+  serverCpuUs: (usedMs * 1000) / checks,
+  serverBusy: usedMs / 1000 / seconds,
+  serverRssMib: rssMib(pid),
+};
+process.stdout.write(JSON.stringify(figures));
+for (const connection of connections) connection.destroy();

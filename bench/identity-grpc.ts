@@ -1,23 +1,20 @@
 // The whole of it over gRPC: svidgate as a process on one core, a load of its own on another, checks by nobody in particular,
 // by certificates and by tokens, one caller and a thousand.
 
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toBenchRequest, toGrpcMessage } from "./check-request.ts";
-import type { FrameLoadFigures } from "./frame-load.ts";
 import { type BenchAuthorities, callerId, envoyText, POLICY } from "./identity-world.ts";
 import { spread, table } from "./measure.ts";
+import { runFrameLoad } from "./run-frame-load.ts";
 import { startServer } from "./servers.ts";
 
 const MAIN = fileURLToPath(new URL("../src/main.js", import.meta.url));
-const LOAD = fileURLToPath(new URL("./frame-load.js", import.meta.url));
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
 const FIRST_PORT = 19_311;
 const CONNECTIONS = 8;
-const STREAMS = 32;
 /** Checks, until V8 has compiled what they need. */
 const WARM_UP = 6000;
 
@@ -56,16 +53,6 @@ function variantsOf({ svid, token, trustFlags }: BenchAuthorities, folder: strin
   ];
 }
 
-function runFrameLoad(port: number, bodies: string, requests: number, connections: number): FrameLoadFigures {
-  const words = [port, bodies, requests, connections, STREAMS].map(String);
-  const run = spawnSync("taskset", ["-c", String(LOAD_CORE), process.execPath, LOAD, ...words], {
-    encoding: "utf8",
-    timeout: 120_000,
-  });
-  if (run.status !== 0) throw new Error(`the load ended: ${run.error?.message ?? run.stderr}`);
-  return JSON.parse(run.stdout) as FrameLoadFigures;
-}
-
 async function measure(variant: Variant, port: number, folder: string, requests: number) {
   const { name, flags, bodies, callers } = variant;
   const audit = `file:${join(folder, "audit.jsonl")}`;
@@ -74,13 +61,12 @@ async function measure(variant: Variant, port: number, folder: string, requests:
   const server = await startServer({ name, command: process.execPath, args, port, core: SERVER_CORE });
   try {
     // One connection first: more tokens at once than may be verified at once would be refused.
-    runFrameLoad(port, bodies, callers, 1);
-    runFrameLoad(port, bodies, WARM_UP, CONNECTIONS);
-    const beforeMs = server.cpuMs();
-    const figures = runFrameLoad(port, bodies, requests, CONNECTIONS);
-    const cpuUs = ((server.cpuMs() - beforeMs) * 1000) / requests;
+    const load = { port, bodies, core: LOAD_CORE, pid: server.pid };
+    runFrameLoad({ ...load, checks: callers, connections: 1 });
+    runFrameLoad({ ...load, checks: WARM_UP, connections: CONNECTIONS });
+    const figures = runFrameLoad({ ...load, checks: requests, connections: CONNECTIONS });
     if (figures.notAllowed > 0) throw new Error(`${name}: ${figures.notAllowed} checks were not allowed`);
-    return { checksPerSecond: figures.checksPerSecond, cpuUs, rssMib: server.rssMib() };
+    return { checksPerSecond: figures.checksPerSecond, cpuUs: figures.serverCpuUs, rssMib: server.rssMib() };
   } finally {
     await server.stop();
   }

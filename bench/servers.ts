@@ -8,11 +8,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { packageRoot } from "../src/base/package-root.ts";
+import { cpuMs, rssMib } from "./process-figures.ts";
 
 /** A server that answers checks. */
 export interface BenchServer {
   readonly name: string;
   readonly port: number;
+  readonly pid: number;
   /** From the start of the process to the first accepted connection, milliseconds. */
   readonly startMs: number;
   /** Resident memory now, MiB. */
@@ -43,6 +45,8 @@ export async function startServer({ name, command, args, env, port, core }: Benc
     stdio: ["ignore", "ignore", stderr],
   });
   closeSync(stderr);
+  // `taskset` becomes the program that it starts, so the child's pid is the server's.
+  const pid = child.pid ?? 0;
   while (!(await accepts(port))) {
     if (child.exitCode !== null) throw new Error(`${name} ended: ${readFileSync(words, "utf8").slice(-4000)}`);
     await delay(5);
@@ -51,9 +55,10 @@ export async function startServer({ name, command, args, env, port, core }: Benc
   return {
     name,
     port,
+    pid,
     startMs,
-    rssMib: () => rssMib(child),
-    cpuMs: () => cpuMs(child),
+    rssMib: () => rssMib(pid),
+    cpuMs: () => cpuMs(pid),
     stop: () => stop(child, dirname(words)),
   };
 }
@@ -120,19 +125,6 @@ function accepts(port: number): Promise<boolean> {
     });
     socket.once("error", () => resolve(false));
   });
-}
-
-function rssMib(child: ChildProcess): number {
-  // `taskset` becomes the program that it starts, so the child's pid is the server's.
-  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
-}
-
-function cpuMs(child: ChildProcess): number {
-  // The program's name, in parentheses, may hold spaces; utime and stime are the 12th and 13th words behind it, in 1/100 s.
-  const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
-  const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(words[11]) + Number(words[12])) * 10;
 }
 
 async function stop(child: ChildProcess, folder: string): Promise<void> {
