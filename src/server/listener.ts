@@ -5,20 +5,14 @@ import type { Socket } from "node:net";
 import type { CheckHandler } from "../authz/check-handler.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Health } from "./health.ts";
+import type { Http2Limits } from "./http2/limits.ts";
 import type { Peer } from "./peer.ts";
 
 /** The only method that decides. SPEC: envoy.service.auth.v3.Authorization; v2 is answered UNIMPLEMENTED. */
 export const CHECK_PATH = "/envoy.service.auth.v3.Authorization/Check";
 
-export interface ListenerLimits {
-  /** Largest request message, also after decompression; larger ones end with RESOURCE_EXHAUSTED. Default 4 MiB. */
-  readonly maxReceiveBytes?: number;
-  /** Calls that one connection may have open. Default 1000. */
-  readonly maxConcurrentStreams?: number;
-  /** HTTP/2 PING after this time, to notice dead peers. Default 30000. */
-  readonly keepAliveTimeMs?: number;
-  /** … and the connection is closed when no answer comes within this time. Default 10000. */
-  readonly keepAliveTimeoutMs?: number;
+/** What is not given is as DEFAULT_LIMITS has it. @grpc/grpc-js knows messages, streams and keep-alive, and leaves the rest alone. */
+export interface ListenerLimits extends Partial<Http2Limits> {
   /** Open health Watch streams over all connections; more end with RESOURCE_EXHAUSTED. Default 256. */
   readonly maxWatches?: number;
 }
@@ -34,7 +28,7 @@ export interface ListenerOptions {
 
 /** A speaker of gRPC over connections that accept.ts has taken. */
 export interface Listener {
-  /** Takes over one connection. Checks are refused with UNAUTHENTICATED, and the connection ended, once `peer` may not ask. */
+  /** Takes over one connection; each has a `peer` of its own. Checks are refused with UNAUTHENTICATED, and the connection ended, once `peer` may not ask. */
   take(socket: Socket, peer: Peer): void;
   /**
    * Looks whether every peer may still ask, and ends the connections of those that may not, so that they can come back with what

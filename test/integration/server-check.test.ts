@@ -197,7 +197,7 @@ describe("a check that grpc-js ends itself", () => {
   });
 
   it("has a configurable message limit", async (t) => {
-    const { connect: open } = await openTestServer(t, echo, { limits: { maxReceiveBytes: 10 } });
+    const { connect: open } = await openTestServer(t, echo, { limits: { maxMessageBytes: 10 } });
     assert.deepEqual(await open().call(CHECK_PATH, Buffer.alloc(10)), { bytes: Buffer.alloc(10) });
     const ended = await open().call(CHECK_PATH, Buffer.alloc(11));
     assert.equal("code" in ended && ended.code, status.RESOURCE_EXHAUSTED);

@@ -34,7 +34,7 @@ it("counts checks from their headers to their reply, cancelled ones and those of
 });
 
 it("is zero again after calls that grpc-js refuses by itself", async (t) => {
-  const { server, connect: open, address } = await openTestServer(t, echo, { limits: { maxReceiveBytes: 1024 } });
+  const { server, connect: open, address } = await openTestServer(t, echo, { limits: { maxMessageBytes: 1024 } });
   const peer = open();
   await peer.call(CHECK_PATH, Buffer.alloc(2000));
   await peer.call(CHECK_PATH, Buffer.from([0x0a, 0x00]));
