@@ -1,53 +1,63 @@
-// Checks per second over gRPC: svidgate and opa-envoy-plugin in turn, in the same run, one core for the server and one for
-// the load. `npm run bench -- [--rounds N] [--requests N]`; the plugin's binary is named by OPA_ENVOY_PLUGIN.
+// Checks per second over gRPC, the real decision: svidgate on both listeners and opa-envoy-plugin in turn, in the same run, one core
+// for the server and one for the load. `npm run bench -- [--rounds N] [--seconds N]`; the plugin's binary is named by OPA_ENVOY_PLUGIN.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot, packageVersion } from "../src/base/package-root.ts";
 import { runCli } from "../src/cli/index.ts";
 import { toBenchRequest, toGrpcMessage } from "./check-request.ts";
-import { type LoadFigures, runLoad } from "./load.ts";
+import type { FrameLoadFigures } from "./frame-load.ts";
+import { median, spread, table } from "./measure.ts";
+import { runFrameLoad } from "./run-frame-load.ts";
 import { type BenchCommand, opaEnvoyPlugin, startServer, svidgate } from "./servers.ts";
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "3" }, requests: { type: "string", default: "60000" } },
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "3" },
+    /** Directory for CPU profiles of svidgate. */
+    profile: { type: "string" },
+    /** Part of the names of what is measured. */
+    only: { type: "string", default: "" },
+  },
 });
-const rounds = Number(values.rounds);
-const requests = Number(values.requests);
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
+const FIRST_PORT = 19_291;
+/** A third of what the slowest takes. */
+const PACED_RATE = 1_000;
 
-const folder = mkdtempSync(join(tmpdir(), "svidgate-bench-"));
-const policy = join(packageRoot(), "bench", "rbac.rego");
-const bundle = join(folder, "bundle.tar.gz");
-const body = join(folder, "check-request.bin");
-
-interface Measured {
-  readonly figures: readonly LoadFigures[];
-  readonly startMs: readonly number[];
-  readonly rssMib: readonly number[];
+interface Round {
+  readonly full: FrameLoadFigures;
+  readonly paced: FrameLoadFigures;
+  readonly startMs: number;
 }
 
-async function measure(command: BenchCommand): Promise<{ figures: LoadFigures; startMs: number; rssMib: number }> {
+async function measure(command: BenchCommand, bodies: string): Promise<Round> {
   const server = await startServer(command);
   try {
-    const load = { port: server.port, body, connections: 8, streams: 32, core: LOAD_CORE };
-    runLoad({ ...load, requests: Math.ceil(requests / 3) });
-    const figures = runLoad({ ...load, requests });
-    if (figures.failed > 0) throw new Error(`${command.name}: ${figures.failed} checks failed`);
-    return { figures, startMs: server.startMs, rssMib: server.rssMib() };
+    const load = { port: server.port, bodies, pid: server.pid, core: LOAD_CORE };
+    const full = runFrameLoad({ ...load, warmUp: 2, seconds: Number(values.seconds) });
+    const paced = runFrameLoad({ ...load, warmUp: 0.5, seconds: Number(values.seconds), rate: PACED_RATE });
+    const failed = full.notAllowed + paced.notAllowed;
+    if (failed > 0) throw new Error(`${command.name}: ${failed} checks were not allowed`);
+    return { full, paced, startMs: server.startMs };
   } finally {
     await server.stop();
   }
 }
 
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+/** The same with a profile of its CPU. */
+const profiled = (command: BenchCommand): BenchCommand =>
+  values.profile === undefined || command.command !== process.execPath
+    ? command
+    : { ...command, args: ["--cpu-prof", "--cpu-prof-dir", values.profile, ...command.args] };
 
-async function main(): Promise<void> {
-  writeFileSync(body, toGrpcMessage(toBenchRequest()));
+async function commandsOf(folder: string): Promise<readonly BenchCommand[]> {
+  const policy = join(packageRoot(), "bench", "rbac.rego");
+  const bundle = join(folder, "bundle.tar.gz");
   const quiet = {
     env: {},
     out: () => undefined,
@@ -57,50 +67,73 @@ async function main(): Promise<void> {
   if ((await runCli(["build", "--policy", policy, "--output", bundle], quiet)) !== 0) throw new Error("no bundle");
   const audit = `file:${join(folder, "audit.jsonl")}`;
   const plugin = process.env["OPA_ENVOY_PLUGIN"];
-  const commands = [
-    svidgate(bundle, audit, 19_291, SERVER_CORE),
-    svidgate(bundle, "none", 19_292, SERVER_CORE),
-    ...(plugin === undefined
-      ? []
-      : [
-          opaEnvoyPlugin(plugin, policy, true, 19_293, SERVER_CORE),
-          opaEnvoyPlugin(plugin, policy, false, 19_294, SERVER_CORE),
-        ]),
-  ];
   if (plugin === undefined) process.stdout.write("OPA_ENVOY_PLUGIN is not set: svidgate alone, without its peer\n");
-  const results = new Map<string, Measured>();
-  for (let round = 1; round <= rounds; round++) {
-    for (const command of commands) {
-      process.stderr.write(`round ${round}/${rounds}: ${command.name}\n`);
-      const { figures, startMs, rssMib } = await measure(command);
-      const before = results.get(command.name) ?? { figures: [], startMs: [], rssMib: [] };
-      results.set(command.name, {
-        figures: [...before.figures, figures],
-        startMs: [...before.startMs, startMs],
-        rssMib: [...before.rssMib, rssMib],
-      });
-    }
-  }
-  const model = cpus()[0]?.model ?? "unknown";
-  process.stdout.write(
-    `svidgate ${packageVersion()}, Node ${process.versions.node}, ${model}, ${requests} checks a run, ${readFileSync(body).length} bytes each\n\n`,
+  const ours = (["line-rate", "grpc-js"] as const).flatMap((listener, index) =>
+    [audit, "none"].map((sink, more) => svidgate(bundle, sink, FIRST_PORT + 2 * index + more, SERVER_CORE, listener)),
   );
-  process.stdout.write(
-    "| server, one core | checks/s: median (min–max) | mean ms | start ms | RSS MiB after load |\n| --- | --- | --- | --- | --- |\n",
+  const peers = [true, false].flatMap((log, index) =>
+    plugin === undefined ? [] : [opaEnvoyPlugin(plugin, policy, log, FIRST_PORT + 4 + index, SERVER_CORE)],
   );
-  for (const [name, { figures, startMs, rssMib }] of results) {
-    const rates = figures.map(({ checksPerSecond }) => checksPerSecond);
-    const range = `${Math.round(median(rates))} (${Math.round(Math.min(...rates))}–${Math.round(Math.max(...rates))})`;
-    const mean = median(figures.map(({ meanMs }) => meanMs)).toFixed(1);
-    process.stdout.write(
-      `| ${name} | ${range} | ${mean} | ${Math.round(median(startMs))} | ${Math.round(median(rssMib))} |\n`,
-    );
-  }
+  return [...ours, ...peers].filter(({ name }) => name.includes(values.only)).map(profiled);
 }
 
+async function main(folder: string): Promise<void> {
+  const body = join(folder, "check-request.bin");
+  const message = toGrpcMessage(toBenchRequest());
+  writeFileSync(body, message);
+  const commands = await commandsOf(folder);
+  const results = new Map<string, Round[]>(commands.map(({ name }) => [name, []]));
+  for (let round = 1; round <= Number(values.rounds); round++) {
+    for (const command of commands) {
+      const figures = await measure(command, body);
+      results.get(command.name)?.push(figures);
+      process.stderr.write(
+        `round ${round}/${values.rounds}: ${command.name}: ${Math.round(figures.full.checksPerSecond)}/s\n`,
+      );
+    }
+  }
+  process.stdout.write(
+    `svidgate ${packageVersion()}, Node ${process.versions.node}, ${cpus()[0]?.model ?? "unknown"}, ${message.length} bytes a check; waiting times at ${PACED_RATE} checks/s\n\n`,
+  );
+  const rows = [...results].map(([name, rounds]) => [
+    name,
+    spread(
+      rounds.map(({ full }) => full.checksPerSecond),
+      0,
+    ),
+    spread(
+      rounds.map(({ full }) => full.serverCpuUs),
+      1,
+    ),
+    spread(
+      rounds.map(({ paced }) => paced.p50Ms),
+      2,
+    ),
+    spread(
+      rounds.map(({ paced }) => paced.p99Ms),
+      2,
+    ),
+    median(rounds.map(({ startMs }) => startMs)).toFixed(0),
+    spread(
+      rounds.map(({ full }) => full.serverRssMib),
+      0,
+    ),
+  ]);
+  const head = [
+    "server, one core",
+    "checks/s",
+    "CPU of a check, µs",
+    "p50 ms",
+    "p99 ms",
+    "start ms",
+    "RSS MiB after load",
+  ];
+  process.stdout.write(table(head, rows));
+}
+
+const folder = mkdtempSync(join(tmpdir(), "svidgate-bench-"));
 try {
-  await main();
-  process.stderr.write("what identity costs: npm run bench:identity\n");
+  await main(folder);
 } finally {
   rmSync(folder, { recursive: true });
 }

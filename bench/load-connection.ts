@@ -27,7 +27,7 @@ const FIELDS: readonly (readonly [number | string, string])[] = [
   [4, "/envoy.service.auth.v3.Authorization/Check"],
   [1, "ext_authz"],
   ["te", "trailers"],
-  ["grpc-timeout", "200m"],
+  ["grpc-timeout", "5S"],
   [31, "application/grpc"],
   ["x-envoy-internal", "true"],
   ["x-forwarded-for", "10.1.2.3"],

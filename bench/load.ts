@@ -1,11 +1,16 @@
 // Load for the benchmarks: h2load on a core of its own, and what it printed as numbers.
 
 import { spawnSync } from "node:child_process";
+import { CHECK_PATH } from "../src/server/listener.ts";
+
+const GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"];
 
 /** Figures of one run. */
 export interface LoadFigures {
   readonly checksPerSecond: number;
   readonly failed: number;
+  /** Answers with status 200. */
+  readonly ok: number;
   /** Milliseconds, of all requests. */
   readonly meanMs: number;
   readonly maxMs: number;
@@ -14,8 +19,10 @@ export interface LoadFigures {
 /** One run of h2load. */
 export interface LoadOptions {
   readonly port: number;
-  /** A file with the gRPC message: five bytes of prefix, then the CheckRequest. */
-  readonly body: string;
+  /** A file with the gRPC message (five bytes of prefix, then the CheckRequest) for a Check; a GET of `path` without. */
+  readonly body?: string;
+  readonly path?: string;
+  readonly headers?: readonly string[];
   readonly requests: number;
   readonly connections: number;
   /** Checks in flight on each connection. */
@@ -40,13 +47,9 @@ export function runLoad(options: LoadOptions): LoadFigures {
       String(options.connections),
       "-m",
       String(options.streams),
-      "-d",
-      options.body,
-      "-H",
-      "content-type: application/grpc",
-      "-H",
-      "te: trailers",
-      `http://127.0.0.1:${options.port}/envoy.service.auth.v3.Authorization/Check`,
+      ...(options.body === undefined ? [] : ["-d", options.body]),
+      ...(options.headers ?? GRPC_HEADERS).flatMap((line) => ["-H", line]),
+      `http://127.0.0.1:${options.port}${options.path ?? CHECK_PATH}`,
     ],
     { encoding: "utf8", timeout: 120_000 },
   );
@@ -62,6 +65,7 @@ export function runLoad(options: LoadOptions): LoadFigures {
   return {
     checksPerSecond: Number(rate),
     failed: Number(failed),
+    ok: Number(/status codes: (\d+) 2xx/.exec(text)?.[1]),
     maxMs: toMs(times[2] ?? ""),
     meanMs: toMs(times[3] ?? ""),
   };

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { packageRoot } from "../src/base/package-root.ts";
+import { fileURLToPath } from "node:url";
 import { cpuMs, rssMib } from "./process-figures.ts";
 
 /** A server that answers checks. */
@@ -63,12 +63,20 @@ export async function startServer({ name, command, args, env, port, core }: Benc
   };
 }
 
+const MAIN = fileURLToPath(new URL("../src/main.js", import.meta.url));
+
 /** svidgate as it was built, with a bundle and its audit trail in a file. */
-export const svidgate = (bundle: string, audit: string, port: number, core: number): BenchCommand => ({
-  name: audit === "none" ? "svidgate, no audit" : "svidgate, audit to a file",
+export const svidgate = (
+  bundle: string,
+  audit: string,
+  port: number,
+  core: number,
+  listener: "line-rate" | "grpc-js" = "line-rate",
+): BenchCommand => ({
+  name: `svidgate on ${listener}, ${audit === "none" ? "no audit" : "audit to a file"}`,
   command: process.execPath,
   args: [
-    join(packageRoot(), "bin", "svidgate.js"),
+    MAIN,
     "serve",
     "--policy",
     bundle,
@@ -78,6 +86,8 @@ export const svidgate = (bundle: string, audit: string, port: number, core: numb
     "off",
     "--audit",
     audit,
+    "--listener",
+    listener,
     "--set",
     "svidgate.drain.lame_duck=0",
   ],
