@@ -8,6 +8,7 @@ import type { Clock } from "./base/clock.ts";
 import { packageVersion } from "./base/package-root.ts";
 import type { CheckServer } from "./server/check-server.ts";
 import { createRefusals } from "./server/refusals.ts";
+import type { Http2MetricCounts } from "./telemetry/http2-metrics.ts";
 import type { IdentityCounts } from "./telemetry/identity-metrics.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -19,6 +20,8 @@ export interface AppParts {
   audit?: Audit;
   tracing?: Tracing | undefined;
   server?: CheckServer;
+  /** Of the line-rate listener. */
+  http2?: Http2MetricCounts | undefined;
 }
 
 const NONE_REFUSED = createRefusals().counts;
@@ -34,6 +37,7 @@ export function createAppMetrics(parts: AppParts, clock: Clock, log: Log): Metri
       checksInFlight: () => parts.server?.listener.checksInFlight ?? 0,
       connections: () => parts.server?.listener.connections ?? 0,
       connectionsRefused: () => parts.server?.acceptors[0]?.refusals.counts ?? NONE_REFUSED,
+      http2: () => parts.http2,
       tlsCertificateExpiryUnixSeconds: () => {
         const tls = parts.rules?.tls;
         return tls === undefined ? undefined : tls.leaf.notAfterUnixMs / 1000;

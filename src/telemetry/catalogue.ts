@@ -2,6 +2,7 @@
 // `docs/metrics.md` is written from this table and a test compares the two; Prometheus sees the same help texts.
 // INVARIANT: a label's values are a closed list here or chosen by configuration or build, never by a request.
 
+import { HTTP2_CATALOGUE } from "./http2-catalogue.ts";
 import { IDENTITY_CATALOGUE } from "./identity-catalogue.ts";
 
 /** The values a label can take: a list, or a sentence that names the closed set it comes from. */
@@ -121,6 +122,7 @@ export const CATALOGUE = {
     help: "Connections to the check listener that svidgate closed, by reason (docs/tls.md).",
     labels: { reason: REFUSAL_REASONS },
   },
+  ...HTTP2_CATALOGUE,
   svidgate_tls_certificate_expiry_timestamp_seconds: {
     type: "gauge",
     help: "When the listener's certificate ends, Unix time; absent without TLS.",

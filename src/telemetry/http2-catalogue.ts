@@ -1,5 +1,8 @@
 // The metrics of the line-rate listener: why it ended connections and streams, and what it holds. Part of the catalogue in
-// catalogue.ts; http2-metrics.ts reads the values.
+// catalogue.ts; http2-metrics.ts reads the values. Absent with `listener: grpc-js`, which counts none of it. What to do about each
+// reason is in docs/operations.md.
+
+import type { MetricEntry } from "./catalogue.ts";
 
 /** Why svidgate ended a connection (GOAWAY, or a cut). */
 export const CONNECTION_ENDS = [
@@ -37,3 +40,22 @@ export const STREAM_REFUSALS = [
   "peer_refused",
 ] as const;
 export type StreamRefusal = (typeof STREAM_REFUSALS)[number];
+
+/** The rows, by metric name. */
+export const HTTP2_CATALOGUE = {
+  svidgate_http2_connections_ended_total: {
+    type: "counter",
+    help: "Connections to the check listener that svidgate ended after they had begun to ask, by reason (docs/operations.md#connections-and-limits); absent with listener grpc-js.",
+    labels: { reason: CONNECTION_ENDS },
+  },
+  svidgate_http2_streams_refused_total: {
+    type: "counter",
+    help: "Calls that ended without a decision because svidgate refused or reset them, by reason (docs/operations.md#connections-and-limits); absent with listener grpc-js.",
+    labels: { reason: STREAM_REFUSALS },
+  },
+  svidgate_http2_unfinished_bytes: {
+    type: "gauge",
+    help: "Bytes held of messages that are not whole yet, over all connections (svidgate.limits.max_unfinished); absent with listener grpc-js.",
+    labels: {},
+  },
+} as const satisfies Readonly<Record<`svidgate_${string}`, MetricEntry>>;

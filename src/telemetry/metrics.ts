@@ -14,6 +14,7 @@ import {
 } from "./catalogue.ts";
 import { createDurationHistogram } from "./duration-histogram.ts";
 import { createExposition, type MetricReaders } from "./exposition.ts";
+import { createHttp2Readers, type Http2MetricCounts } from "./http2-metrics.ts";
 import { createIdentityMetrics, type IdentityCounts, type IdentityMetrics } from "./identity-metrics.ts";
 
 /** The audit trail's own counters, as the exposition needs them. */
@@ -43,6 +44,8 @@ export interface MetricsPorts {
   connections(): number;
   /** Connections that were closed as they came or asked, since the start. */
   connectionsRefused(): Readonly<Record<RefusalReason, number>>;
+  /** Undefined where the listener counts none of it. */
+  http2?(): Http2MetricCounts | undefined;
   /** Undefined without TLS. */
   tlsCertificateExpiryUnixSeconds(): number | undefined;
   /** Undefined while no policy is active. */
@@ -127,6 +130,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const identity = createIdentityMetrics(() => ports.identity?.());
   const readers: MetricReaders = {
     ...identity.readers,
+    ...createHttp2Readers(() => ports.http2?.()),
     svidgate_decisions_total: () => pairs.map((labels, slot) => ({ labels, value: decisions[slot] ?? 0 })),
     svidgate_dry_run_would_deny_total: () =>
       dryRunReasons.map((reason, slot) => ({ labels: { reason }, value: dryRun[slot] ?? 0 })),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LOSS_CAUSES } from "../../../src/audit/event-fields.ts";
 import { CATALOGUE, type MetricEntry, REFUSAL_REASONS, type RefusalReason } from "../../../src/telemetry/catalogue.ts";
+import { CONNECTION_ENDS, STREAM_REFUSALS } from "../../../src/telemetry/http2-catalogue.ts";
 import { createMetrics, type Metrics, type MetricsOptions } from "../../../src/telemetry/metrics.ts";
 import { SPAN_LOSS_CAUSES } from "../../../src/telemetry/span-queue.ts";
 
@@ -21,6 +22,8 @@ const refused = Object.fromEntries(REFUSAL_REASONS.map((reason, at) => [reason, 
   RefusalReason,
   number
 >;
+const numbered = <Name extends string>(names: readonly Name[]) =>
+  Object.fromEntries(names.map((name, at) => [name, at + 20])) as Record<Name, number>;
 const build = (options: Partial<MetricsOptions> = {}): Metrics =>
   createMetrics({
     version: "0.1.0",
@@ -30,6 +33,11 @@ const build = (options: Partial<MetricsOptions> = {}): Metrics =>
       checksInFlight: () => 2,
       connections: () => 3,
       connectionsRefused: () => refused,
+      http2: () => ({
+        connectionEnds: numbered(CONNECTION_ENDS),
+        streamRefusals: numbered(STREAM_REFUSALS),
+        unfinishedBytes: 16,
+      }),
       tlsCertificateExpiryUnixSeconds: () => 1_800_000_000,
       policy: () => ({ revision: "r1", loadedAtUnixSeconds: 1_767_225_600.5 }),
       audit: () => audit,
@@ -76,6 +84,9 @@ describe("the exposition", () => {
       svidgate_connections: "3",
       'svidgate_connections_refused_total{reason="connection_limit"}': "1",
       'svidgate_connections_refused_total{reason="client_not_allowed"}': "10",
+      'svidgate_http2_connections_ended_total{reason="protocol_error"}': "20",
+      'svidgate_http2_streams_refused_total{reason="malformed"}': "21",
+      svidgate_http2_unfinished_bytes: "16",
       svidgate_tls_certificate_expiry_timestamp_seconds: "1800000000",
       'svidgate_policy_info{revision="r1"}': "1",
       svidgate_policy_loaded_timestamp_seconds: "1767225600.5",
@@ -229,7 +240,7 @@ describe("a reason outside the closed set", () => {
 describe("the catalogue", () => {
   for (const [name, entry] of Object.entries<MetricEntry>(CATALOGUE)) {
     it(`${name} is named and described as Prometheus asks`, () => {
-      assert.match(name, /^svidgate_[a-z]+(_[a-z]+)*$/);
+      assert.match(name, /^svidgate(_[a-z][a-z0-9]*)+$/);
       assert.match(entry.help, /^[A-Z1].*\.$/);
       assert.equal(name.endsWith("_total"), entry.type === "counter");
       assert.equal(name.endsWith(entry.unit ? `_${entry.unit}` : "_duration_seconds"), entry.type === "histogram");
