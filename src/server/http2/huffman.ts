@@ -8,6 +8,7 @@ import { CODE_LENGTHS, EOS } from "./huffman-table.ts";
 const OCTETS = 256;
 /** Word of the table: next state in bits 0–7, symbols in 8–15 and 16–23, how many in 24–25, and: EOS was met. */
 const MET_EOS = 1 << 26;
+const ONE_SYMBOL = 1 << 24;
 /** A full binary tree with 257 leaves has 256 inner nodes: a state is one octet. */
 const STATES = EOS;
 
@@ -15,10 +16,8 @@ const TRANSITIONS = new Uint32Array(STATES * OCTETS);
 /** SPEC: §5.2: a string may end within the first seven bits of EOS, which are ones, and nowhere else. */
 const MAY_END = new Uint8Array(STATES);
 
-interface Tree {
-  /** Two children for each inner node: another inner node, or a leaf as `LEAF | symbol`. */
-  readonly children: Uint16Array;
-}
+/** Two children for each inner node of the code's tree: another inner node, or a leaf as `LEAF | symbol`. */
+type Tree = Uint16Array;
 const LEAF = 0x8000;
 
 /**
@@ -45,31 +44,36 @@ function createTree(): Tree {
     children[node * 2 + (code & 1)] = LEAF | symbol;
     code++;
   }
-  return { children };
+  return children;
 }
 
-function fillTransitions({ children }: Tree): void {
-  for (let state = 0; state < STATES; state++) {
-    for (let octet = 0; octet < OCTETS; octet++) {
-      let node = state;
-      let symbols = 0;
-      let count = 0;
-      let eos = 0;
-      for (let bit = 7; bit >= 0; bit--) {
-        const child = children[node * 2 + ((octet >>> bit) & 1)] as number;
-        node = child;
-        if (child < LEAF) continue;
-        node = 0;
-        const symbol = child & ~LEAF;
-        if (symbol === EOS) eos = MET_EOS;
-        else symbols |= symbol << (8 + 8 * count++);
-      }
-      TRANSITIONS[state * OCTETS + octet] = node | symbols | (count << 24) | eos;
-    }
+/** What `bits` bits of `value` do from a node on: the node where they end, the symbols they complete, and whether EOS is among them. */
+function walk(tree: Tree, from: number, value: number, bits: number): number {
+  let node = from;
+  let completed = 0;
+  for (let bit = bits - 1; bit >= 0; bit--) {
+    const child = tree[node * 2 + ((value >>> bit) & 1)] as number;
+    node = child < LEAF ? child : 0;
+    // At most one in four bits, for the shortest code has five.
+    if (child >= LEAF) completed = child === (LEAF | EOS) ? MET_EOS : ((child & ~LEAF) << 8) | ONE_SYMBOL;
+  }
+  return node | completed;
+}
+
+/** PERF: an octet is two halves, so that loading this module costs 4,096 walks and not 65,536. */
+function fillTransitions(tree: Tree): void {
+  const halves = new Uint32Array(STATES * 16);
+  for (let at = 0; at < halves.length; at++) halves[at] = walk(tree, at >> 4, at & 15, 4);
+  for (let at = 0; at < TRANSITIONS.length; at++) {
+    const first = halves[at >> 4] as number;
+    const second = halves[((first & 0xff) << 4) | (at & 15)] as number;
+    const counts = (first & ~0xffffff) + (second & ~0xffffff);
+    const symbols = first & ONE_SYMBOL ? (first & 0xff00) | ((second & 0xff00) << 8) : second & 0xff00;
+    TRANSITIONS[at] = (second & 0xff) | symbols | counts;
   }
   for (let bits = 0, node = 0; bits < 8; bits++) {
     MAY_END[node] = 1;
-    node = children[node * 2 + 1] as number;
+    node = tree[node * 2 + 1] as number;
   }
 }
 fillTransitions(createTree());
