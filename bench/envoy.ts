@@ -105,7 +105,7 @@ async function main(folder: string): Promise<void> {
           ["opa-envoy-plugin, decision log", opaEnvoyPlugin(plugin, policy, true, FIRST_PORT + 6, SERVER_CORE)],
         ] as const)),
   ];
-  const cases = all.filter(([name]) => name.includes(values.only));
+  const cases = all.filter(([name]) => name.includes(values.only ?? ""));
   const results = cases.map((): Round[] => []);
   for (let round = 1; round <= Number(values.rounds); round++) {
     for (const [index, [name, authorizer]] of cases.entries()) {

@@ -55,6 +55,8 @@ const MAX_WINDOW = 2 ** 31 - 1;
 const GIVE_BACK_BYTES = 2 ** 28;
 /** Streams that are remembered; a stream that is older than that and still open holds the connection up. */
 const SLOTS = 4096;
+/** What servers announce at least: SETTINGS_MAX_CONCURRENT_STREAMS is not read. */
+const MAX_IN_FLIGHT = 1000;
 const OPEN = 1;
 const SAW_ALLOWED = 2;
 const SAW_DENIED = 3;
@@ -106,7 +108,7 @@ export class LoadConnection {
     const parts: Buffer[] = [];
     let bytes = 0;
     let sent = 0;
-    for (; sent < count; sent++) {
+    for (const most = Math.min(count, MAX_IN_FLIGHT - this.inFlight); sent < most; sent++) {
       const body = this.#nextBody;
       const slot = (this.#nextStream >>> 1) % SLOTS;
       const unit = this.#nextStream === 1 ? unitOf(FIRST_BLOCK, this.#bodyAt(body)) : this.#unitAt(body);
