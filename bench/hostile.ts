@@ -1,6 +1,6 @@
 // What others wait while hostile bodies meet a quadratic policy: 2,000 ordinary checks and 100 hostile ones a second, sent on
 // time and not in answer to each other, and /livez beside them. `node dist/bench/hostile.js [--seconds N] [--hostile N]
-// [--ordinary N] [--budget STEPS]`; the server has a core of its own (taskset), the load the other.
+// [--ordinary N] [--budget STEPS] [--listener line-rate|grpc-js]`; the server has a core of its own (taskset), the load the other.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     hostile: { type: "string", default: "100" },
     ordinary: { type: "string", default: "2000" },
     budget: { type: "string", default: "20000000" },
+    listener: { type: "string", default: "line-rate" },
   },
 });
 
@@ -81,7 +82,8 @@ function print({ name, waitedMs, answers }: Stream): void {
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "svidgate-bench-"));
   writeFileSync(join(folder, "p.rego"), POLICY);
-  const command = svidgate(join(folder, "p.rego"), "none", PORT, 0);
+  const listener = values.listener === "grpc-js" ? "grpc-js" : "line-rate";
+  const command = svidgate(join(folder, "p.rego"), "none", PORT, 0, listener);
   const args = command.args.map((word) => (word === "off" ? `127.0.0.1:${ADMIN_PORT}` : word));
   const server = await startServer({ ...command, args: [...args, "--set", `svidgate.policy.budget=${values.budget}`] });
   const hostileBody = JSON.stringify({ items: Array.from({ length: ITEMS }, (_, n) => n) });
@@ -114,7 +116,7 @@ async function main(): Promise<void> {
       ]);
       for (const stream of streams) if (stream.waitedMs.length > 0) print(stream);
       process.stdout.write(
-        `| CPU of the server: ${((server.cpuMs() - cpuMs) / seconds / 10).toFixed(0)} % | | | | | |\n`,
+        `| CPU of the server: ${((server.cpuMs() - cpuMs) / seconds / 10).toFixed(0)} %, RSS ${server.rssMib().toFixed(0)} MiB | | | | | |\n`,
       );
     }
   } finally {
