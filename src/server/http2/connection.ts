@@ -1,11 +1,25 @@
 // One HTTP/2 connection of a server, without its socket and without timers: bytes in, bytes out, and what is due is looked at
-// when `sweep` is called. SPEC: RFC 9113.
+// when `sweep` is called. SPEC: RFC 9113. The order of work of one read batch:
+//   frame-reader.ts      divides the chunk into frames
+//   incoming-frames.ts   judges each by its type and hands on: header blocks (header-blocks.ts, hpack-decoder.ts,
+//                        incoming-headers.ts: opens streams), bodies (receive-flow.ts), windows and the rest
+//   server-stream.ts     is what an answerer holds; its answers go through send-flow.ts (windows, what has to wait) and
+//                        frame-writer.ts into output-batch.ts, which leaves in one write when the batch is over
+// connection-core.ts is what they share, and how streams and the connection end; connection-sweep.ts is what takes too long.
 
 import type { Clock } from "../../base/clock.ts";
 import type { ConnectionEnd } from "../../telemetry/http2-catalogue.ts";
 import type { Peer } from "../peer.ts";
+import { ConnectionCore } from "./connection-core.ts";
+import { ConnectionSweep } from "./connection-sweep.ts";
 import type { Http2Counts } from "./counts.ts";
+import { ERROR_CODE } from "./error-code.ts";
+import { MAX_31_BITS } from "./frame.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { IncomingFrames } from "./incoming-frames.ts";
 import type { Http2Limits } from "./limits.ts";
+import { ReceiveFlow } from "./receive-flow.ts";
+import { printSettings } from "./settings.ts";
 import type { OpenStream } from "./stream.ts";
 import type { UnfinishedBytes } from "./unfinished-bytes.ts";
 
@@ -35,53 +49,169 @@ export interface ConnectionOptions {
   onFault(error: unknown): void;
 }
 
-/** Writes SETTINGS when it is made. */
+/** Begins with SETTINGS, which leave at the end of the turn that makes it. */
 export class Http2Connection {
   readonly #options: ConnectionOptions;
+  readonly #core: ConnectionCore;
+  readonly #data: ReceiveFlow;
+  readonly #frames: IncomingFrames;
+  readonly #reader: FrameReader;
+  readonly #sweeper: ConnectionSweep;
+  /** What came while the peer did not read: to be worked on when it has. */
+  #parked: Buffer[] = [];
+  /** How much of the first parked chunk has been read. */
+  #parkedAt = 0;
+  /** Of `heldBytes`, what cut frames, unfinished header blocks and parked chunks take. */
+  #readerBytes = 0;
+  #lastFrameMs: number;
 
   constructor(options: ConnectionOptions) {
+    const core = new ConnectionCore(options);
     this.#options = options;
+    this.#core = core;
+    this.#data = new ReceiveFlow(core);
+    this.#frames = new IncomingFrames(core, this.#data);
+    this.#reader = new FrameReader(this.#frames);
+    this.#sweeper = new ConnectionSweep(core);
+    this.#lastFrameMs = core.nowMs;
+    core.writer.settings(printSettings(options.limits));
+    this.#data.begin();
   }
 
-  /** One read batch: all its frames are worked on, what they led to leaves in one write. */
-  receive(_chunk: Buffer): void {
-    throw new Error("not built yet");
+  /** One read batch: all its frames are worked on, and what they led to leaves in one write. */
+  receive(chunk: Buffer): void {
+    const core = this.#core;
+    if (core.isOver) return;
+    this.#begin();
+    try {
+      if (this.#parked.length > 0 || core.flow.isBehind) this.#parked.push(chunk);
+      else this.#read(chunk, 0);
+    } catch (error) {
+      core.fault(error);
+    }
+    this.#finish();
   }
 
   /** The kernel has taken what was written. */
-  drained(): void {}
+  drained(): void {
+    const core = this.#core;
+    if (core.isOver) return;
+    this.#begin();
+    try {
+      core.look();
+      core.flow.resume();
+      const parked = this.#parked;
+      const from = this.#parkedAt;
+      this.#parked = [];
+      this.#parkedAt = 0;
+      for (const [i, chunk] of parked.entries()) {
+        if (this.#parked.length > 0 || core.flow.isBehind) this.#park(chunk, i === 0 ? from : 0);
+        else this.#read(chunk, i === 0 ? from : 0);
+      }
+    } catch (error) {
+      core.fault(error);
+    }
+    this.#finish();
+  }
 
   /** The socket is gone: every open stream is told. */
-  closed(): void {}
+  closed(): void {
+    this.#core.onClosed();
+  }
 
   /** SPEC: RFC 9113 §6.8: GOAWAY that still admits every stream, the first half of a graceful end. */
-  sendGoawayNotice(): void {}
+  sendGoawayNotice(): void {
+    if (!this.#core.isOver) this.#core.writer.goaway(MAX_31_BITS, ERROR_CODE.NO_ERROR);
+  }
 
   /** The last GOAWAY; the connection ends when its open streams have. */
-  shutdown(_reason: ConnectionEnd): void {}
+  shutdown(reason: ConnectionEnd): void {
+    this.#core.leave(reason);
+  }
 
-  /** Ends the connection now. */
-  cut(_reason: ConnectionEnd): void {}
+  /** Ends the connection now, without a word. */
+  cut(reason: ConnectionEnd): void {
+    this.#core.cut(reason);
+  }
 
   /** Ends what has taken too long; to be called about once a second. */
-  sweep(_nowMs: number): void {}
+  sweep(nowMs: number): void {
+    const core = this.#core;
+    if (core.isOver) return;
+    core.nowMs = nowMs;
+    core.inBatch = true;
+    try {
+      this.#sweeper.sweep({
+        lastFrameMs: this.#lastFrameMs,
+        hasSettings: this.#frames.hasSettings,
+        openBlock: this.#frames.blocks.openStreamId,
+        isParked: this.#parked.length > 0,
+      });
+    } catch (error) {
+      core.fault(error);
+    }
+    this.#finish();
+  }
 
   get openStreams(): number {
-    return 0;
+    return this.#core.streams.openCount;
   }
 
   /** When the last batch with a whole frame came, in `Clock.monotonicMs` terms. */
   get lastFrameMs(): number {
-    return this.#options.clock.monotonicMs();
+    return this.#lastFrameMs;
   }
 
   /** Since when no stream is open; undefined while one is. */
   get idleSinceMs(): number | undefined {
-    return undefined;
+    return this.#core.streams.openCount > 0 ? undefined : this.#core.idleSinceMs;
   }
 
-  /** False while more waits for the peer than it may make wait: nothing is to be read from it until it is true again. */
+  /** False while more waits for the peer than may: nothing is to be read from it until it is true again. */
   get wantsRead(): boolean {
-    return true;
+    return this.#core.isOver || (this.#parked.length === 0 && !this.#core.flow.isBehind);
+  }
+
+  #begin(): void {
+    this.#core.nowMs = this.#options.clock.monotonicMs();
+    this.#core.inBatch = true;
+  }
+
+  #read(chunk: Buffer, from: number): void {
+    const core = this.#core;
+    const frames = this.#frames.count;
+    let at = from;
+    for (;;) {
+      at = this.#reader.read(chunk, at);
+      if (core.isOver || at === chunk.length) break;
+      // More is on its way to the peer than may be, unless the kernel takes it now.
+      core.flush();
+      if (core.flow.isBehind) {
+        this.#park(chunk, at);
+        break;
+      }
+    }
+    if (this.#frames.count !== frames) this.#lastFrameMs = core.nowMs;
+  }
+
+  #park(chunk: Buffer, at: number): void {
+    if (this.#parked.length === 0) this.#parkedAt = at;
+    this.#parked.push(chunk);
+  }
+
+  /** The end of a batch. */
+  #finish(): void {
+    const core = this.#core;
+    core.inBatch = false;
+    if (core.isOver) return;
+    this.#data.giveBack();
+    let bytes = this.#reader.heldBytes + this.#frames.blocks.heldBytes;
+    for (const chunk of this.#parked) bytes += chunk.length;
+    if (bytes !== this.#readerBytes) {
+      core.hold(bytes - this.#readerBytes);
+      this.#readerBytes = bytes;
+    }
+    core.settle();
+    this.#options.unfinished.settle();
   }
 }

@@ -1,0 +1,293 @@
+// What all parts of one connection share: its streams, its writing side, what it holds, and how it and its streams end.
+// SPEC: RFC 9113 §5.4 (connection errors, stream errors), §6.8 (GOAWAY), §8.1 (an answer before the end of a request).
+
+import type { ConnectionEnd, StreamRefusal } from "../../telemetry/http2-catalogue.ts";
+import type { Peer } from "../peer.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import { ERROR_CODE, type ErrorCode } from "./error-code.ts";
+import { FloodGuard } from "./flood-guard.ts";
+import { FrameWriter, NOTHING } from "./frame-writer.ts";
+import { OutputBatch } from "./output-batch.ts";
+import { SendFlow } from "./send-flow.ts";
+import type { ServerStream, StreamDuties } from "./server-stream.ts";
+import { Streams } from "./streams.ts";
+import type { BytesHolder } from "./unfinished-bytes.ts";
+
+/** A DATA frame of ours lets its peer update two windows and, to measure the path, send a PING. */
+const FRAMES_EARNED_BY_DATA = 3;
+
+/** One connection, for its parts. */
+export class ConnectionCore implements StreamDuties, BytesHolder {
+  readonly options: ConnectionOptions;
+  readonly peer: Peer;
+  readonly streams = new Streams();
+  readonly writer: FrameWriter;
+  readonly flow: SendFlow;
+  /** Frames that ask for work and carry none. */
+  readonly control: FloodGuard;
+  readonly #batch: OutputBatch;
+  /** Streams that the peer resets, or that are reset because of what it did. */
+  readonly #resets: FloodGuard;
+  /** When the batch that is worked on came, or the last one. */
+  nowMs: number;
+  /** True while a read batch is worked on: what is written waits for its end. */
+  inBatch = false;
+  /** Nothing is read or written any more. */
+  isOver = false;
+  /** Set by the last GOAWAY of a graceful end: later streams are ignored, and the connection ends with its open ones. */
+  isLeaving = false;
+  heldBytes = 0;
+  /** Since when no stream is open, while none is. */
+  idleSinceMs: number;
+  #isCounted = false;
+  #isReleased = false;
+  #flushIsDue = false;
+  readonly #flushLater = (): void => {
+    this.#flushIsDue = false;
+    // What an answerer sends of its own accord comes between batches.
+    this.nowMs = this.options.clock.monotonicMs();
+    this.settle();
+  };
+
+  constructor(options: ConnectionOptions) {
+    const { limits } = options;
+    this.options = options;
+    this.peer = options.peer;
+    this.nowMs = options.clock.monotonicMs();
+    this.idleSinceMs = this.nowMs;
+    const maxEarned = FRAMES_EARNED_BY_DATA * limits.maxConcurrentStreams;
+    this.control = new FloodGuard(limits.maxControlFramesPerSecond, maxEarned, this.nowMs);
+    this.#resets = new FloodGuard(limits.maxResetsPerSecond, limits.maxConcurrentStreams, this.nowMs);
+    this.#batch = new OutputBatch(options.output, () => this.#onBatchBegin());
+    this.writer = new FrameWriter(this.#batch);
+    this.flow = new SendFlow({
+      batch: this.#batch,
+      writer: this.writer,
+      maxUnsentBytes: limits.maxUnsentBytes,
+      onDataSent: () => this.control.earn(FRAMES_EARNED_BY_DATA),
+      onAnswered: (stream) => this.#onAnswered(stream),
+      onDrained: (stream) => stream.receiver?.onDrain?.(),
+    });
+  }
+
+  // What streams ask for. A fault here ends the connection, whoever called.
+
+  reply(stream: ServerStream, headers: Uint8Array, message: Uint8Array, trailers: Uint8Array): void {
+    try {
+      this.flow.reply(stream, headers, message, trailers);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  sendHeaders(stream: ServerStream, block: Uint8Array, endStream: boolean): void {
+    try {
+      this.flow.sendHeaders(stream, block, endStream);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  sendData(stream: ServerStream, bytes: Uint8Array, endStream: boolean): boolean {
+    try {
+      return this.flow.sendData(stream, bytes, NOTHING, endStream);
+    } catch (error) {
+      this.fault(error);
+      return true;
+    }
+  }
+
+  reset(stream: ServerStream, code: ErrorCode): void {
+    this.writer.rstStream(stream.id, code);
+    this.#close(stream, true);
+  }
+
+  grant(stream: ServerStream, bytes: number): void {
+    stream.receiveWindow += bytes;
+    this.writer.windowUpdate(stream.id, bytes);
+  }
+
+  // How streams end.
+
+  #onAnswered(stream: ServerStream): void {
+    this.#resets.earn(1);
+    // SPEC: RFC 9113 §8.1: the rest of the request is not wanted.
+    if (!stream.requestEnded) this.writer.rstStream(stream.id, ERROR_CODE.NO_ERROR);
+    this.#close(stream, !stream.requestEnded);
+  }
+
+  /** The peer has reset a stream; `stream` is undefined when it was closed before. */
+  onPeerReset(stream: ServerStream | undefined): void {
+    if (stream !== undefined) {
+      this.#close(stream, false);
+      stream.receiver?.onReset();
+    }
+    this.#countReset();
+  }
+
+  /** SPEC: RFC 9113 §5.4.2: a stream error for which the peer is to blame. `stream` is undefined when none is open. */
+  refuse(id: number, stream: ServerStream | undefined, code: ErrorCode, refusal: StreamRefusal): void {
+    this.options.counts.streamRefusals[refusal]++;
+    this.writer.rstStream(id, code);
+    if (stream === undefined) this.streams.remember(id, true);
+    else {
+      this.#close(stream, true);
+      stream.receiver?.onReset();
+    }
+    this.#countReset();
+  }
+
+  /** A request that does not come to its end, or an answer that is not taken. */
+  expire(stream: ServerStream): void {
+    this.options.counts.streamRefusals.slow_sender++;
+    this.writer.rstStream(stream.id, ERROR_CODE.CANCEL);
+    this.#close(stream, true);
+    stream.receiver?.onReset();
+  }
+
+  #countReset(): void {
+    if (!this.#resets.admitEarned(this.nowMs)) this.fail("reset_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
+  }
+
+  #close(stream: ServerStream, byUs: boolean): void {
+    stream.isOpen = false;
+    this.streams.remove(stream, byUs);
+    this.idleSinceMs = this.nowMs;
+    if (stream.queue !== undefined) this.flow.drop(stream);
+    if (stream.heldBytes > 0) {
+      this.hold(-stream.heldBytes);
+      stream.heldBytes = 0;
+    }
+  }
+
+  // What the connection holds.
+
+  /** Bytes of a stream's request, until it is answered. */
+  holdFor(stream: ServerStream, bytes: number): void {
+    stream.heldBytes += bytes;
+    this.hold(bytes);
+  }
+
+  hold(deltaBytes: number): void {
+    this.heldBytes += deltaBytes;
+    this.options.unfinished.hold(this, deltaBytes);
+  }
+
+  evict(): void {
+    try {
+      this.fail("unfinished_bytes", ERROR_CODE.ENHANCE_YOUR_CALM);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  // How the connection ends.
+
+  /** A connection error: GOAWAY, what was written before it, FIN. */
+  fail(reason: ConnectionEnd, code: ErrorCode): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#count(reason);
+    this.writer.goaway(this.streams.highestId, code, reason);
+    this.#batch.flush();
+    this.options.output.end();
+    this.#release();
+  }
+
+  /** The second half of a graceful end (RFC 9113 §6.8). */
+  leave(reason: ConnectionEnd): void {
+    if (this.isOver || this.isLeaving) return;
+    this.isLeaving = true;
+    this.#count(reason);
+    this.writer.goaway(this.streams.highestId, ERROR_CODE.NO_ERROR, reason);
+  }
+
+  /** Ends without a word, and what waits is lost. */
+  cut(reason: ConnectionEnd): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#count(reason);
+    this.options.output.destroy();
+    this.#release();
+  }
+
+  /** The socket is gone. */
+  onClosed(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#release();
+  }
+
+  /** An exception: of an answerer, or of ours. Ends this connection alone. */
+  fault(error: unknown): void {
+    try {
+      this.fail("fault", ERROR_CODE.INTERNAL_ERROR);
+    } catch {
+      // What is broken cannot say goodbye either.
+    }
+    if (!this.#isReleased) {
+      this.options.output.destroy();
+      this.#release();
+    }
+    this.options.onFault(error);
+  }
+
+  /** A connection ends for one reason: the first. */
+  #count(reason: ConnectionEnd): void {
+    if (!this.#isCounted) this.options.counts.connectionEnds[reason]++;
+    this.#isCounted = true;
+  }
+
+  /** The end of a turn: what was written leaves; a leaving connection without streams ends. */
+  settle(): void {
+    if (this.isOver) return;
+    try {
+      this.#batch.flush();
+      if (this.isLeaving && this.streams.openCount === 0) {
+        this.isOver = true;
+        this.options.output.end();
+        this.#release();
+      }
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  /** Asks again what the kernel has not taken. */
+  look(): void {
+    this.#batch.look();
+  }
+
+  /** Bytes that the kernel has not taken, and those that it has, since the beginning. */
+  get unsentBytes(): number {
+    return this.#batch.unsentBytes;
+  }
+  get takenBytes(): number {
+    return this.#batch.writtenBytes - this.#batch.unsentBytes;
+  }
+
+  #onBatchBegin(): void {
+    if (this.inBatch || this.#flushIsDue || this.isOver) return;
+    this.#flushIsDue = true;
+    process.nextTick(this.#flushLater);
+  }
+
+  #release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    for (const stream of this.streams.list()) {
+      this.#close(stream, true);
+      try {
+        stream.receiver?.onReset();
+      } catch (error) {
+        this.options.onFault(error);
+      }
+    }
+    if (this.heldBytes > 0) this.hold(-this.heldBytes);
+    this.options.onEnd();
+  }
+}
