@@ -56,7 +56,7 @@ export function toDecisionFacts(record: DecisionRecord, options: AuditRecordOpti
  * that the client's request names.
  */
 function traceOf({ call, request }: DecisionRecord): TraceContext | undefined {
-  const { metadata } = call;
-  const ofCall = metadata === undefined ? undefined : resolveTraceContext((name) => metadata(name));
+  // As a method: a call may be an object that needs its `this`.
+  const ofCall = call.metadata === undefined ? undefined : resolveTraceContext((name) => call.metadata?.(name));
   return ofCall ?? (request === undefined ? undefined : resolveTraceContext((name) => request.header(name)));
 }
