@@ -6,6 +6,7 @@ import { systemClock } from "../src/base/clock.ts";
 import { openCheckServer } from "../src/server/check-server.ts";
 import { createGrpcJsListener } from "../src/server/grpc-js-listener.ts";
 import { createHealth } from "../src/server/health.ts";
+import { createLineRateListener } from "../src/server/line-rate-listener.ts";
 import { parseListenAddress } from "../src/server/listen-address.ts";
 import type { Listener, ListenerOptions } from "../src/server/listener.ts";
 import { createBareServer } from "./bare-frames.ts";
@@ -50,6 +51,7 @@ function serveNodeHttp2(port: number): void {
 
 const [kind = "", port = ""] = process.argv.slice(2);
 if (kind === "bare-frames") createBareServer(MESSAGE).listen(Number(port), "127.0.0.1");
+else if (kind === "line-rate") await serve(Number(port), createLineRateListener);
 else if (kind === "node-http2") serveNodeHttp2(Number(port));
 else if (kind === "grpc-js") await serve(Number(port), createGrpcJsListener);
 else throw new Error(`no such listener: \`${kind}\``);
