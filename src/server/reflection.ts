@@ -6,6 +6,11 @@ import { loadProto, type Server } from "../base/grpc.ts";
 
 const FILES = ["envoy/service/auth/v3/external_auth.proto", "grpc/health/v1/health.proto"] as const;
 
+/** The methods of both versions. */
+export const REFLECTION_PATHS = ["v1", "v1alpha"].map(
+  (version) => `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+);
+
 /** Reads the definitions and gives what adds both versions of the service to a server. */
 export async function loadReflection(): Promise<(server: Server) => void> {
   const { ReflectionService } = await import("@grpc/reflection");

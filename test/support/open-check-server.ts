@@ -10,9 +10,22 @@ import type { AcceptOptions } from "../../src/server/accept.ts";
 import { type CheckServer, openCheckServer } from "../../src/server/check-server.ts";
 import { createGrpcJsListener } from "../../src/server/grpc-js-listener.ts";
 import { createHealth, type Health } from "../../src/server/health.ts";
+import { createLineRateListener } from "../../src/server/line-rate-listener.ts";
 import { parseListenAddress } from "../../src/server/listen-address.ts";
 import type { ListenerLimits } from "../../src/server/listener.ts";
 import { createGrpcPeer, type GrpcPeer, type PeerTls } from "./grpc-peer.ts";
+
+/** The listeners that there are, as configuration names them. */
+export type ListenerName = "line-rate" | "grpc-js";
+const NAMES = ["line-rate", "grpc-js"] as const satisfies readonly ListenerName[];
+
+/** Which one tests of any listener run on: what SVIDGATE_TEST_LISTENER says, or `line-rate`. */
+export const testedListener: ListenerName = (() => {
+  const named = process.env["SVIDGATE_TEST_LISTENER"] ?? "line-rate";
+  const found = NAMES.find((name) => name === named);
+  assert.ok(found !== undefined, `SVIDGATE_TEST_LISTENER is \`${named}\`: set one of ${NAMES.join(", ")}`);
+  return found;
+})();
 
 /** A folder that is gone when the test is. */
 export function makeFolder(t: TestContext): string {
@@ -35,7 +48,9 @@ export interface TestServer {
   connect(options?: Record<string, string | number>, tls?: PeerTls): GrpcPeer;
 }
 
-/** A grpc-js server of one test, on 127.0.0.1 unless told otherwise, gone when the test is. */
+const createTestedListener = testedListener === "line-rate" ? createLineRateListener : createGrpcJsListener;
+
+/** A server of one test on `testedListener`, on 127.0.0.1 unless told otherwise, gone when the test is. */
 export async function openTestServer(
   t: TestContext,
   handler: CheckHandler,
@@ -62,7 +77,7 @@ export async function openTestServer(
       limits: options.limits ?? {},
       onFault: (error) => faults.push(error),
     },
-    createListener: (listener) => createGrpcJsListener(listener, options.addServices),
+    createListener: (listener) => createTestedListener(listener, options.addServices),
   });
   assert.ok(opened.ok, opened.ok ? "" : opened.detail);
   const server = opened.value;
