@@ -28,11 +28,16 @@ export class RelayedStream implements StreamReceiver {
     this.#onOver = onOver;
     inside.on("response", (headers, flags) => {
       const isAll = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-      if (isAll) this.#endAnswer(() => stream.sendHeaders(toBlock(headers), true));
-      else stream.sendHeaders(toBlock(headers), false);
-    });
-    inside.on("data", (bytes: Buffer) => {
-      if (!stream.sendData(bytes, false)) inside.pause();
+      if (isAll) {
+        this.#endAnswer(() => stream.sendHeaders(toBlock(headers), true));
+        inside.resume();
+      } else {
+        stream.sendHeaders(toBlock(headers), false);
+        // Only now: Node tells of headers one tick late, and of data at once.
+        inside.on("data", (bytes: Buffer) => {
+          if (!stream.sendData(bytes, false)) inside.pause();
+        });
+      }
     });
     inside.on("trailers", (headers) => {
       this.#trailers = toBlock(headers);
