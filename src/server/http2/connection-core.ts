@@ -243,6 +243,11 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     if (this.isOver) return;
     try {
       this.#batch.flush();
+      // What waited only because the batch was large enough.
+      while (this.flow.isHeldBack && !this.flow.isBehind) {
+        this.flow.resume();
+        this.#batch.flush();
+      }
       if (this.isLeaving && this.streams.openCount === 0) {
         this.isOver = true;
         this.options.output.end();

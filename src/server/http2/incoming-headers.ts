@@ -114,8 +114,8 @@ export class IncomingHeaders {
   #onClosed(id: number): void {
     const core = this.#core;
     const closed = core.streams.closed(id);
-    // What was sent before our RST_STREAM had arrived.
-    if (closed === "reset") return;
+    // What was sent before our RST_STREAM or GOAWAY had arrived.
+    if (closed === "reset" || core.isLeaving) return;
     core.fail("protocol_error", closed === "completed" ? ERROR_CODE.STREAM_CLOSED : ERROR_CODE.PROTOCOL_ERROR);
   }
 

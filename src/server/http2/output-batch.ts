@@ -7,8 +7,6 @@ import type { ConnectionOutput } from "./connection.ts";
 const SLAB_BYTES = 128 * 1024;
 /** What is left of a slab is not worth keeping below this. */
 const MIN_SPARE_BYTES = 8 * 1024;
-/** The most that can be asked for at once. */
-export const MAX_ROOM_BYTES = 64 * 1024;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -40,7 +38,7 @@ export class OutputBatch {
     return this.unsentBytes + this.at - this.#start;
   }
 
-  /** Makes room for `bytes` at `at`. */
+  /** Makes room for `bytes` at `at`: up to three frames, less than a slab. */
   room(bytes: number): void {
     if (this.bytes.length - this.at < bytes) this.#renew(bytes);
   }

@@ -110,7 +110,7 @@ export class ReceiveFlow {
     const { streams } = core;
     if ((streamId & 1) === 0 || streamId > streams.highestId) {
       core.fail("protocol_error", ERROR_CODE.PROTOCOL_ERROR);
-    } else if (streams.closed(streamId) !== "reset") {
+    } else if (!core.isLeaving && streams.closed(streamId) !== "reset") {
       core.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
     }
   }

@@ -9,12 +9,14 @@ import type { ServerStream } from "./server-stream.ts";
 
 /** Header blocks that are written without a look at their size. */
 const MAX_SHORT_BLOCK_BYTES = 4096;
+/** SECURITY: smaller frames, unless all that there was to send, come of windows that a peer opens a crack at a time. */
+const MIN_PIECE_BYTES = 1024;
 
 export interface SendFlowOptions {
   readonly batch: OutputBatch;
   readonly writer: FrameWriter;
   readonly maxUnsentBytes: number;
-  /** A DATA frame has been written. */
+  /** A DATA frame has been written that its peer may answer with WINDOW_UPDATE. */
   onDataSent(): void;
   /** END_STREAM has been written. */
   onAnswered(stream: ServerStream): void;
@@ -35,6 +37,8 @@ export class SendFlow {
   readonly #waiting = new Set<ServerStream>();
   /** Bytes in all queues. */
   waitingBytes = 0;
+  /** Something waits for the kernel alone. */
+  isHeldBack = false;
 
   constructor(options: SendFlowOptions) {
     this.#options = options;
@@ -95,6 +99,7 @@ export class SendFlow {
       !this.isBehind
     ) {
       this.#write(stream, first, second, endStream);
+      this.#options.onDataSent();
       if (endStream) this.#options.onAnswered(stream);
       return true;
     }
@@ -149,10 +154,13 @@ export class SendFlow {
 
   /** Goes on with all that waits. */
   resume(): void {
+    this.isHeldBack = false;
     // A stream that is done leaves the set meanwhile, which the iteration bears.
     for (const stream of this.#waiting) {
-      if (this.#window <= 0 || this.isBehind) return;
-      if (stream.queue !== undefined) this.#sendWaiting(stream, stream.queue);
+      const { queue } = stream;
+      if (queue !== undefined) this.#sendWaiting(stream, queue);
+      // PERF: a thousand streams that wait cost nothing while there is no room for any.
+      if (this.#window <= 0 || this.isHeldBack) return;
     }
   }
 
@@ -173,11 +181,16 @@ export class SendFlow {
     let owesEnd = queue.endStream;
     while (queue.waitingBytes > 0) {
       const most = Math.min(stream.sendWindow, this.#window, MAX_FRAME_BYTES);
-      if (most <= 0 || this.isBehind) return;
+      if (most <= 0) return;
+      if (this.isBehind) {
+        this.isHeldBack = true;
+        return;
+      }
       const piece = queue.take(most);
       this.waitingBytes -= piece.length;
       const isLast = queue.waitingBytes === 0 && queue.endStream;
       this.#write(stream, piece, NOTHING, isLast);
+      if (queue.waitingBytes === 0 || piece.length >= MIN_PIECE_BYTES) this.#options.onDataSent();
       if (isLast) owesEnd = false;
     }
     if (owesEnd) this.#write(stream, NOTHING, NOTHING, true);
@@ -193,6 +206,5 @@ export class SendFlow {
     stream.sendWindow -= length;
     this.#window -= length;
     this.#writer.data(stream.id, first, second, endStream);
-    this.#options.onDataSent();
   }
 }
