@@ -13,12 +13,22 @@ export class Streams {
   /** The largest identifier that the peer has used. */
   highestId = 0;
   openCount = 0;
+  #lastId: number | undefined;
   /** PERF: most requests come and are answered one after the other: the newest stream never enters the map. */
   #newest: ServerStream | undefined;
   readonly #older = new Map<number, ServerStream>();
   /** Identifiers closed last; negative for those that were reset by us. */
   readonly #recent = new Int32Array(RECENT);
   #recentAt = 0;
+
+  /** SPEC: RFC 9113 §6.8: what GOAWAY names, and never a larger one later: the last stream before `admitNoMore`. */
+  get lastId(): number {
+    return this.#lastId ?? this.highestId;
+  }
+
+  admitNoMore(): void {
+    this.#lastId = this.highestId;
+  }
 
   get(id: number): ServerStream | undefined {
     const newest = this.#newest;
