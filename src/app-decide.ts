@@ -55,7 +55,10 @@ export async function loadDecisionParts(
 }
 
 /** What a handler needs besides the parts. */
-export type HandlerPorts = Pick<DecidePorts, "clock" | "resolve" | "newDecisionId" | "record" | "onFault">;
+export type HandlerPorts = Pick<
+  DecidePorts,
+  "clock" | "resolve" | "readRequest" | "newDecisionId" | "record" | "onFault"
+>;
 
 /** Builds the function that answers checks by these parts. */
 export function createHandler({ settings, policy, input }: DecisionParts, ports: HandlerPorts): CheckHandler {

@@ -19,6 +19,7 @@ import type { DecisionRecord } from "./authz/decide.ts";
 import { isAllow } from "./authz/decision.ts";
 import { toOpaDecisionFacts } from "./authz/opa-decision-record.ts";
 import { OUTCOMES } from "./authz/outcome.ts";
+import type { ReadRequest } from "./authz/request-view.ts";
 import type { Clock } from "./base/clock.ts";
 import { changesThatNeedRestart } from "./config/restart.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
@@ -45,6 +46,8 @@ export interface RulePorts {
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
   readonly decisionLog: OpaDecisionLog | undefined;
+  /** As in `DecidePorts`. */
+  readonly readRequest?: ReadRequest;
   newDecisionId(): string;
 }
 
@@ -171,6 +174,7 @@ export function createDecider(rules: Rules, ports: RulePorts): CheckHandler {
   return createHandler(rules, {
     clock: ports.clock,
     resolve: rules.identity.resolve,
+    ...(ports.readRequest && { readRequest: ports.readRequest }),
     newDecisionId: ports.newDecisionId,
     record: createRecorder(rules.settings, ports),
     onFault: (error, decisionId) =>

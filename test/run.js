@@ -1,5 +1,6 @@
 // Runs the built tests of the named folders (unit, integration, property, e2e) with Node's own runner.
-// `node test/run.js unit --watch` passes flags on; SVIDGATE_TEST_DIST names another build folder.
+// `node test/run.js unit --watch` passes flags on; SVIDGATE_TEST_DIST names another build folder. `--libraries` runs them on the
+// libraries alone that svidgate's own parts took the place of (test/support/stack.ts).
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -11,7 +12,8 @@ const built = join(
   "test",
 );
 const folders = process.argv.slice(2).filter((word) => !word.startsWith("-"));
-const flags = process.argv.slice(2).filter((word) => word.startsWith("-"));
+const onLibraries = process.argv.includes("--libraries");
+const flags = process.argv.slice(2).filter((word) => word.startsWith("-") && word !== "--libraries");
 const files = folders
   .filter((folder) => existsSync(join(built, folder)))
   .flatMap((folder) =>
@@ -28,5 +30,8 @@ if (files.length === 0) {
 if (folders.includes("e2e")) flags.push("--test-force-exit");
 // Node leaves a core free, which on two cores is half of them. End-to-end tests measure and share ports: one core stays theirs.
 else flags.unshift(`--test-concurrency=${availableParallelism()}`);
-const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...flags, ...files], { stdio: "inherit" });
+const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...flags, ...files], {
+  stdio: "inherit",
+  env: { ...process.env, ...(onLibraries && { SVIDGATE_TEST_STACK: "libraries", SVIDGATE_TEST_LISTENER: "grpc-js" }) },
+});
 process.exit(run.status ?? 1);

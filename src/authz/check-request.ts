@@ -12,15 +12,7 @@ import { type FieldOverride, toAttributesJson } from "./attributes-json.ts";
 import { attributeContext, checkRequest, httpRequest } from "./check-request-fields.ts";
 import { ABSENT, fieldNumbers, findField, indexFields, type Range, readText, readUint32 } from "./message-range.ts";
 import { findEntry, readHeaderMap, readScalar, type Scalar, StringMap } from "./request-headers.ts";
-
-/** How a request is read. */
-export interface ReadOptions {
-  /**
-   * Fills `attributes.request.http.headers` of the input, and the body rules, from `header_map` when Envoy sent that
-   * (`encode_raw_headers`) in place of `headers`. Default false, as the plugin.
-   */
-  readonly fromHeaderMap?: boolean;
-}
+import type { ReadOptions, RequestView } from "./request-view.ts";
 
 const HTTP = fieldNumbers(
   httpRequest,
@@ -61,8 +53,8 @@ export function readCheckRequest(bytes: Uint8Array, options?: ReadOptions): Resu
   return ok(new CheckRequest(found === "merge" ? mergeRepeated(bytes, checkRequest) : bytes, options));
 }
 
-/** A readable CheckRequest. Absent strings are `""`, absent bytes empty, as in proto3. */
-export class CheckRequest {
+/** The view. */
+export class CheckRequest implements RequestView {
   readonly #bytes: Buffer;
   readonly #fromHeaderMap: boolean;
   readonly #attributes: Range;

@@ -12,9 +12,10 @@ import { type InputOptions, writeInput } from "../policy/input.ts";
 import { PolicyError } from "../policy/policy-error.ts";
 import { toVerdict, type VerdictOptions } from "../policy/verdict.ts";
 import type { CheckCall, CheckHandler, CheckReply } from "./check-handler.ts";
-import { type CheckRequest, type ReadOptions, readCheckRequest } from "./check-request.ts";
+import { readCheckRequest } from "./check-request.ts";
 import { type Decision, decided, refuse } from "./decision.ts";
 import { policyReason } from "./policy-reason.ts";
+import type { ReadOptions, ReadRequest, RequestView } from "./request-view.ts";
 import type { ResponseWriter } from "./response.ts";
 import { createWaitSignal, type WaitSignal } from "./wait-signal.ts";
 
@@ -24,7 +25,7 @@ export interface DecisionRecord {
   readonly decision: Decision;
   readonly call: CheckCall;
   /** Absent when the message could not be read. */
-  readonly request: CheckRequest | undefined;
+  readonly request: RequestView | undefined;
   readonly identity: Identity | undefined;
   /** The headers of a token that does not go on upstream, when the request passes. */
   readonly headersToRemove?: readonly string[] | undefined;
@@ -52,6 +53,8 @@ export interface DecidePorts {
   /** Says who calls; asked once per check. */
   resolve: Resolve;
   readonly readOptions: ReadOptions;
+  /** `readCheckRequest` unless given. */
+  readonly readRequest?: ReadRequest;
   readonly input: InputOptions;
   /** Whether the input has `identity`; true unless set. */
   readonly withIdentity?: boolean;
@@ -67,7 +70,7 @@ export interface DecidePorts {
 
 /** The state of one check while it is being decided. */
 interface Progress {
-  request?: CheckRequest;
+  request?: RequestView;
   identity?: Identity;
   identityMs?: number;
   headersToRemove?: readonly string[] | undefined;
@@ -143,7 +146,7 @@ function decide(
   call: CheckCall,
   progress: Progress,
 ): Decision | Promise<Decision> {
-  const read = readCheckRequest(bytes, ports.readOptions);
+  const read = (ports.readRequest ?? readCheckRequest)(bytes, ports.readOptions);
   if (!read.ok) return refuse("request_unreadable", "grpc: error unmarshalling request: not a valid CheckRequest");
   const request = read.value;
   progress.request = request;
@@ -163,7 +166,7 @@ function decide(
 function evaluate(
   ports: DecidePorts,
   policy: ActivePolicy,
-  request: CheckRequest,
+  request: RequestView,
   identity: Identity,
   call: CheckCall,
   progress: Progress,

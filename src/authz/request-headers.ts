@@ -45,7 +45,8 @@ export function readHeaderMap(bytes: Buffer, headerMap: Range): ReadonlyMap<stri
   for (const entry of findAll(bytes, headerMap, 1)) {
     const key = readText(bytes, findField(bytes, entry, 1)).toLowerCase();
     const raw = findField(bytes, entry, 3);
-    const value = raw.start < 0 ? readText(bytes, findField(bytes, entry, 2)) : sanitize(bytes, raw);
+    // SPEC: proto3 knows no difference between empty bytes and none.
+    const value = raw.end === raw.start ? readText(bytes, findField(bytes, entry, 2)) : sanitize(bytes, raw);
     const before = headers.get(key);
     headers.set(key, before === undefined ? value : `${before},${value}`);
   }

@@ -1,5 +1,6 @@
 // The shape of a command, and the exit codes all of them share.
 
+import type { ReadRequest } from "../authz/request-view.ts";
 import { toPlainText } from "../base/plain-text.ts";
 import type { ParsedArguments } from "./arguments.ts";
 
@@ -17,6 +18,8 @@ export const EXIT = {
 /** What a command may use of the process. */
 export interface CliPorts {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Another reader of CheckRequests than svidgate's own, for `serve`. */
+  readonly readRequest?: ReadRequest;
   /** Writes to standard output; `text` ends its own lines. */
   out(text: string): void;
   /** Writes to standard error. */

@@ -72,6 +72,7 @@ export const serve: Command = {
       log,
       configFile: args.configFile,
       environment: ports.env,
+      ...(ports.readRequest && { readRequest: ports.readRequest }),
     });
     if (!started.ok) return reportProblems(ports, started.problems);
     const { app } = started;

@@ -10,6 +10,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { type ResolvedSettings, resolveSettings, type Settings } from "../../src/config/settings.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTestAuthority } from "../support/ca.ts";
+import { STACK_ENVIRONMENT, stackReader } from "../support/stack.ts";
 import { makeSocketFolder, toDer } from "../support/workload-api-client.ts";
 import {
   jwtBundles,
@@ -26,7 +27,7 @@ function settingsOf(folder: string, ...more: readonly string[]): ResolvedSetting
   writeFileSync(policy, "package envoy.authz\n\ndefault allow := false\n");
   const flags = ["svidgate.listen=127.0.0.1:0", "svidgate.admin=127.0.0.1:0", "svidgate.audit.sink=none"];
   const set = [`svidgate.policy.paths=${policy}`, ...flags, ...more];
-  const loaded = loadConfig({ flags: new Map(), set, env: {} });
+  const loaded = loadConfig({ flags: new Map(), set, env: STACK_ENVIRONMENT });
   const resolved = loaded.ok ? resolveSettings(loaded.config, loaded.given, loaded.notes) : loaded;
   assert.ok(resolved.ok, resolved.ok ? "" : resolved.problems.join("\n"));
   return resolved;
@@ -47,7 +48,7 @@ interface Status {
 async function start(t: TestContext, settings: Settings): Promise<Running> {
   const lines: string[] = [];
   const log = createLog({ level: "info", write: (line) => lines.push(line), clock: systemClock });
-  const started = await startApp(settings, { clock: systemClock, log });
+  const started = await startApp(settings, { clock: systemClock, log, readRequest: stackReader });
   assert.ok(started.ok, started.ok ? "" : started.problems.join("\n"));
   const { app } = started;
   let isClosed = false;

@@ -7,13 +7,11 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { encodeCheckRequest } from "../support/check-messages.ts";
 import { documentedCommands, documentedFiles, firstBlock } from "../support/documented-commands.ts";
 import { type Serving, startServing } from "../support/serve-process.ts";
-
-const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+import { MAIN, STACK_ENVIRONMENT } from "../support/stack.ts";
 
 /** Commands that are run by something else, or not at all; each pattern must still match a command. */
 const ELSEWHERE: readonly { readonly command: RegExp; readonly why: string }[] = [
@@ -98,6 +96,7 @@ async function shell(line: string, until?: RegExp): Promise<Ended> {
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SVIDGATE_"))),
     PATH: [inFolder("bin"), dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter),
+    ...STACK_ENVIRONMENT,
     SVIDGATE_DRAIN__LAME_DUCK: "0",
     XDG_CACHE_HOME: inFolder("cache"),
   };

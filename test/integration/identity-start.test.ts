@@ -6,10 +6,9 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { makeFolder } from "../support/open-check-server.ts";
+import { MAIN, STACK_ENVIRONMENT } from "../support/stack.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 /** Waiting is thirty times as fast; that a timer keeps the process alive, or not, stays as it is. */
 const HURRY = `data:text/javascript,${encodeURIComponent(
   "const slow = globalThis.setTimeout; globalThis.setTimeout = (run, ms, ...rest) => slow(run, ms / 30, ...rest);",
@@ -21,7 +20,7 @@ async function serve(t: TestContext, address: string): Promise<{ code: number | 
   const words = ["--policy", policy, "--workload-api", address, "--set", "svidgate.tls.source=workload_api"];
   const off = ["--listen", "127.0.0.1:0", "--admin", "off", "--audit", "none"];
   const child = spawn(process.execPath, ["--import", HURRY, MAIN, "serve", ...off, ...words], {
-    env: {},
+    env: STACK_ENVIRONMENT,
     stdio: ["ignore", "ignore", "pipe"],
   });
   t.after(() => child.kill("SIGKILL"));

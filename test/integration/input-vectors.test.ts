@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readCheckRequest } from "../../src/authz/check-request.ts";
 import { packageRoot } from "../../src/base/package-root.ts";
 import { writeInput } from "../../src/policy/input.ts";
+import { stackReader } from "../support/stack.ts";
 
 interface Row {
   readonly name: string;
@@ -22,7 +22,7 @@ const IDENTITY = '{"authenticated":false}';
 for (const line of readFileSync(join(packageRoot(), "test/vectors/input.jsonl"), "utf8").trim().split("\n")) {
   const row = JSON.parse(line) as Row;
   test(`recorded request: ${row.name}`, () => {
-    const read = readCheckRequest(Buffer.from(row.request, "base64"));
+    const read = stackReader(Buffer.from(row.request, "base64"));
     assert.ok(read.ok);
     const written = writeInput(read.value, IDENTITY, {});
     if (row.want.rejected !== undefined) {

@@ -14,6 +14,7 @@ import { capabilities } from "../support/capabilities.ts";
 import { inputSchema } from "../support/input-schema.ts";
 import { schemaProblems } from "../support/json-schema.ts";
 import { createManualClock } from "../support/manual-clock.ts";
+import { STACK_ENGINE } from "../support/stack.ts";
 
 const POLICIES = join(packageRoot(), "policies");
 const LIBRARY = join(POLICIES, "lib");
@@ -82,7 +83,7 @@ for (const name of examples) {
       dataFiles: [],
       regoVersion: "v1",
       entrypoint: "envoy/authz/allow",
-      engine: "native",
+      engine: STACK_ENGINE,
       strictBuiltinErrors: false,
       maxMemoryBytes: 256 * 1024 * 1024,
       clock: createManualClock(),

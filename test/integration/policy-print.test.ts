@@ -13,6 +13,7 @@ import { encodeCheckRequest } from "../support/check-messages.ts";
 import { createGrpcPeer } from "../support/grpc-peer.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { startServing } from "../support/serve-process.ts";
+import { STACK_ENGINE } from "../support/stack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "svidgate-print-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -52,7 +53,7 @@ const optionsOf = (path: string, over: Partial<LoadOptions> = {}): LoadOptions =
   dataFiles: [],
   regoVersion: "v1",
   entrypoint: "envoy/authz/allow",
-  engine: "native",
+  engine: STACK_ENGINE,
   strictBuiltinErrors: false,
   maxMemoryBytes: 64 * 1024 * 1024,
   clock: createManualClock(),

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { readCheckRequest } from "../../src/authz/check-request.ts";
 import { checkRequest } from "../../src/authz/check-request-fields.ts";
 import type { ProtoDescriptor } from "../../src/policy/body/proto-descriptor.ts";
 import { writeInput } from "../../src/policy/input.ts";
@@ -13,6 +12,7 @@ import type { Random } from "./random.ts";
 import { randomMessage } from "./random-messages.ts";
 import { randomMultipartRequest } from "./random-multipart.ts";
 import { randomFormRequest, randomJsonRequest, randomTarget, toRequest } from "./random-requests.ts";
+import { stackReader } from "./stack.ts";
 import { descriptorSet, randomTypedMessage } from "./test-descriptor.ts";
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
@@ -50,7 +50,7 @@ function randomGrpcRequest(random: Random): Uint8Array {
 
 /** What svidgate makes of a request. */
 export function ask(request: Uint8Array, protoDescriptor: ProtoDescriptor): PluginAnswer {
-  const read = readCheckRequest(request);
+  const read = stackReader(request);
   if (!read.ok) return { kind: "unreadable" };
   const written = writeInput(read.value, undefined, { protoDescriptor });
   return written.ok ? { kind: "input", json: written.value } : { kind: "malformed", detail: written.detail ?? "" };

@@ -9,6 +9,7 @@ import type { ResolverParts } from "../../src/identity/resolver-parts.ts";
 import type { ActivePolicy } from "../../src/policy/active-policy.ts";
 import { loadActivePolicy } from "../../src/policy/load.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
+import { STACK_ENGINE, stackReader } from "./stack.ts";
 
 /** What holds without trust bundles: Envoy's word is a claim, and nobody is refused for it. */
 export const UNVERIFIED: ResolverParts = {
@@ -27,7 +28,7 @@ export async function activePolicy(paths: readonly string[], clock = createManua
     dataFiles: [],
     regoVersion: "v1",
     entrypoint: "envoy/authz/allow",
-    engine: "native",
+    engine: STACK_ENGINE,
     strictBuiltinErrors: false,
     maxMemoryBytes: 256 * 1024 * 1024,
     clock,
@@ -61,6 +62,7 @@ export function inProcess(
     activePolicy: () => policy,
     resolve: createResolver(UNVERIFIED),
     readOptions: {},
+    readRequest: stackReader,
     input: {},
     verdict: {},
     responses: createResponseWriter({ onError: "grpc_error", dryRun: false, ...options }),

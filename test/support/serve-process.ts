@@ -3,9 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { after } from "node:test";
-import { fileURLToPath } from "node:url";
-
-const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+import { MAIN, STACK_ENVIRONMENT } from "./stack.ts";
 
 /** A test that fails leaves its process behind, and that would keep the file's own process alive for ever. */
 const children = new Set<ChildProcess>();
@@ -22,7 +20,10 @@ export interface Finished {
 
 /** Runs a command to its end. */
 export async function runSvidgate(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...STACK_ENVIRONMENT, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output = collect(child);
   const [code] = (await once(child, "close")) as [number | null];
   return { code, ...output };
@@ -47,7 +48,7 @@ export async function startServing(args: readonly string[]): Promise<Serving> {
   const defaults = args.includes("--listen") ? [MAIN, "serve", "--admin", "127.0.0.1:0"] : words;
   const quick = ["--set", "svidgate.drain.lame_duck=50ms", "--set", "svidgate.drain.grace=2s"];
   const child = spawn(process.execPath, [...defaults, ...quick, ...args], {
-    env: {},
+    env: STACK_ENVIRONMENT,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);

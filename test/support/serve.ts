@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { MAIN, STACK_ENVIRONMENT } from "./stack.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 const START_MS = 30_000;
 
 export interface Serving {
@@ -22,7 +21,11 @@ export interface Serving {
 
 /** Starts it with these flags and waits until it serves. */
 export async function startServe(flags: readonly string[]): Promise<Serving> {
-  const child = spawn(process.execPath, [MAIN, "serve", ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SVIDGATE_TEST_"));
+  const child = spawn(process.execPath, [MAIN, "serve", ...flags], {
+    env: { ...Object.fromEntries(inherited), ...STACK_ENVIRONMENT },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   let log = "";
   const started = await new Promise<Record<string, string> | string>((resolve) => {

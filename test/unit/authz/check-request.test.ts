@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CheckRequest, type ReadOptions, readCheckRequest } from "../../../src/authz/check-request.ts";
+import { type CheckRequest, readCheckRequest } from "../../../src/authz/check-request.ts";
 import { encodeCheckRequest } from "../../../src/authz/check-request-json.ts";
+import type { ReadOptions } from "../../../src/authz/request-view.ts";
 
 function view(attributes: object, options?: ReadOptions): CheckRequest {
   const encoded = encodeCheckRequest({ attributes });
@@ -119,6 +120,17 @@ test("header() joins the lines of header_map; the body rules don't see them", ()
   assert.equal(request.header("x-l"), "caf!");
   assert.equal(request.mapHeader("x-a"), undefined);
   assert.equal(JSON.parse(request.attributesJson() ?? "").request.http.headers, undefined);
+});
+
+test("empty raw_value is none, as proto3 has it: the line's value is its text", () => {
+  // HeaderMap { headers { key: "a" value: "b" raw_value: "" } }, with the empty field written out.
+  const line = [0x0a, 1, 0x61, 0x12, 1, 0x62, 0x1a, 0];
+  const list = [0x0a, line.length, ...line];
+  const httpFields = [0x6a, list.length, ...list];
+  const attributes = [0x22, httpFields.length + 2, 0x12, httpFields.length, ...httpFields];
+  const read = readCheckRequest(Uint8Array.from([0x0a, attributes.length, ...attributes]));
+  assert.ok(read.ok);
+  assert.equal(read.value.header("a"), "b");
 });
 
 test("fromHeaderMap fills headers for the body rules and the input", () => {
