@@ -71,6 +71,9 @@ const createChunk = (): Chunk => ({
 
 const CHUNK_BYTES = 65_536;
 const SPARE_CHUNKS = 4;
+// PERF: a write ends in a later turn, and a busy turn makes more lines than a chunk holds: one chunk at a time, the queue would fill
+// up although the disk has nothing to do.
+const MAX_WRITE_CHUNKS = 64;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
 const LINE_FEED = 0x0a;
@@ -84,6 +87,8 @@ export function createAuditQueue(options: AuditQueueOptions): AuditQueue {
   let state: "idle" | "waiting" | "writing" | "closed" = "idle";
   let cancelWait = (): void => undefined;
   let waiters: (() => void)[] = [];
+  /** Chunks at the head that the sink is reading from. */
+  let inTheAir = 0;
   let queuedEvents = 0;
   let queuedBytes = 0;
   let written = 0;
@@ -95,7 +100,7 @@ export function createAuditQueue(options: AuditQueueOptions): AuditQueue {
   const append = (line: string, seq: number | undefined): void => {
     let tail = chunks.at(-1);
     // A chunk that the sink is reading from is left alone.
-    const taken = tail === undefined || (state === "writing" && chunks.length === 1);
+    const taken = chunks.length === inTheAir;
     if (tail === undefined || taken || tail.used + line.length > CHUNK_BYTES) {
       tail = spare.pop() ?? createChunk();
       chunks.push(tail);
@@ -136,42 +141,52 @@ export function createAuditQueue(options: AuditQueueOptions): AuditQueue {
     queuedBytes += head.written - lineStart;
     head.written = lineStart;
   };
-  const advance = (head: Chunk, bytes: number): void => {
-    head.written += bytes;
+  const advance = (bytes: number): void => {
     queuedBytes -= bytes;
-    if (head.written < head.used) return;
-    chunks.shift();
-    written += head.events;
-    queuedEvents -= head.events;
-    head.used = 0;
-    head.written = 0;
-    head.events = 0;
-    if (spare.length < SPARE_CHUNKS) spare.push(head);
+    let left = bytes;
+    for (let head = chunks[0]; head !== undefined && left > 0; head = chunks[0]) {
+      const step = Math.min(left, head.used - head.written);
+      head.written += step;
+      left -= step;
+      if (head.written < head.used) return;
+      chunks.shift();
+      written += head.events;
+      queuedEvents -= head.events;
+      head.used = 0;
+      head.written = 0;
+      head.events = 0;
+      if (spare.length < SPARE_CHUNKS) spare.push(head);
+    }
   };
 
   const drain = (): void => {
     state = "idle";
     if (reopening) reopenSink();
     if (losses.pending() && pauseMs === 0) announce();
-    const head = chunks[0];
-    if (head === undefined) {
+    if (chunks.length === 0) {
       settle();
       return;
     }
     state = "writing";
-    sink.write(head.bytes.subarray(head.written, head.used)).then(
-      (bytes) => afterWrite(head, bytes, undefined),
-      (error: unknown) => afterWrite(head, 0, error),
+    const parts = chunks.slice(0, MAX_WRITE_CHUNKS).map((chunk) => chunk.bytes.subarray(chunk.written, chunk.used));
+    inTheAir = parts.length;
+    sink.write(parts).then(
+      (bytes) => afterWrite(bytes, undefined),
+      (error: unknown) => afterWrite(0, error),
     );
   };
-  const afterWrite = (head: Chunk, bytes: number, error: unknown): void => {
+  const afterWrite = (bytes: number, error: unknown): void => {
     if (state === "closed") return;
     state = "idle";
+    const before = chunks.length;
+    const offered = inTheAir;
+    inTheAir = 0;
     if (error === undefined && bytes > 0) {
       pauseMs = 0;
-      advance(head, bytes);
+      advance(bytes);
+      const isWhole = before - chunks.length === offered;
       // PERF: a little that came during the write waits for company; a full chunk, or someone who waits, does not.
-      if (chunks.length === 1 && chunks[0] !== head && waiters.length === 0 && !reopening) wake(options.lingerMs);
+      if (isWhole && chunks.length === 1 && waiters.length === 0 && !reopening) wake(options.lingerMs);
       else drain();
       return;
     }
@@ -239,7 +254,7 @@ export function createAuditQueue(options: AuditQueueOptions): AuditQueue {
       closing = true;
       const complete = await flush(timeoutMs);
       if (state === "closed") return complete;
-      const inTheAir = state === "writing";
+      const isWriting = state === "writing";
       cancelWait();
       state = "closed";
       for (const { events, fromSeq, toSeq } of chunks) {
@@ -250,7 +265,7 @@ export function createAuditQueue(options: AuditQueueOptions): AuditQueue {
       queuedBytes = 0;
       settle();
       // A descriptor that a write still uses must not be closed: its number could be another file's by then.
-      if (!inTheAir) await closeSink(timeoutMs);
+      if (!isWriting) await closeSink(timeoutMs);
       return complete;
     },
     stats: () => ({ written, lost: losses.totals(), sinkErrors, queuedEvents, queuedBytes }),

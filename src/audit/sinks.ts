@@ -1,14 +1,14 @@
 // Where audit lines go: standard output or a file. One write is in the air at a time, so memory stays with the queue.
 // It does not rotate files: it opens them anew when told to (SIGHUP), as logrotate expects.
 
-import { close, closeSync, constants, fdatasync, fstatSync, openSync, readSync, write } from "node:fs";
+import { close, closeSync, constants, fdatasync, fstatSync, openSync, readSync, write, writev } from "node:fs";
 import { promisify } from "node:util";
 import { fail, ok, type Result } from "../base/result.ts";
 
 /** Takes bytes, in order. */
 export interface AuditSink {
-  /** Writes some of the bytes, at least one; resolves to how many. Rejects when it could write none. */
-  write(bytes: Uint8Array): Promise<number>;
+  /** Writes some of the parts' bytes in order, at least one; resolves to how many. Rejects when it could write none. */
+  write(parts: readonly Uint8Array[]): Promise<number>;
   /** Opens the target anew; throws and keeps the old one when that fails. Never called while a write is in the air. */
   reopen(): void;
   close(): Promise<void>;
@@ -40,6 +40,9 @@ export function openAuditSink(target: AuditTarget): AuditSink | undefined {
 }
 
 const writeFd = promisify(write);
+const writeParts = async (fd: number, parts: readonly Uint8Array[]): Promise<number> =>
+  (await writevFd(fd, parts)).bytesWritten;
+const writevFd = promisify(writev);
 const closeFd = promisify(close);
 const syncFd = promisify(fdatasync);
 const STDOUT = 1;
@@ -53,7 +56,7 @@ export function createStdoutSink(): AuditSink {
   const stat = fstatSync(STDOUT);
   if (!stat.isFIFO() && !stat.isSocket()) {
     return {
-      write: async (bytes) => (await writeFd(STDOUT, bytes)).bytesWritten,
+      write: (parts) => writeParts(STDOUT, parts),
       reopen: () => undefined,
       close: async () => undefined,
     };
@@ -62,8 +65,9 @@ export function createStdoutSink(): AuditSink {
   // The failed write reports the error; without a listener a closed pipe would end the process.
   stdout.on("error", () => undefined);
   return {
-    write: (bytes) =>
+    write: (parts) =>
       new Promise((resolve, reject) => {
+        const bytes = Buffer.concat(parts);
         stdout.write(bytes, (error) => {
           if (error == null) resolve(bytes.length);
           else reject(error);
@@ -117,12 +121,12 @@ export function openFileSink(path: string): AuditSink {
   let fd = openTrail(path);
   let torn = endsTorn(path);
   return {
-    write: async (bytes) => {
+    write: async (parts) => {
       if (torn) {
         await writeFd(fd, "\n");
         torn = false;
       }
-      return (await writeFd(fd, bytes)).bytesWritten;
+      return writeParts(fd, parts);
     },
     reopen: () => {
       const old = fd;

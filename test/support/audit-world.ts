@@ -34,8 +34,9 @@ export function createQueueWorld(options: Partial<AuditQueueOptions> = {}): Queu
   const reopened = { count: 0, fails: false };
   const closed = { count: 0 };
   const sink: AuditSink = {
-    write: (bytes) =>
+    write: (parts) =>
       new Promise((resolve, reject) => {
+        const bytes = Buffer.concat(parts);
         asked.push(bytes.length);
         answer = { bytes, resolve, reject };
       }),

@@ -42,16 +42,25 @@ describe("writing", () => {
     assert.deepEqual(world.asked, [16, 13, 5]);
     assert.equal(world.queue.stats().written, 2);
   });
-  it("goes on at once while more than a chunk waits", async () => {
-    const world = createQueueWorld({ maxEvents: 100_000 });
-    const seqs = Array.from({ length: 20_000 }, (_, i) => i + 1);
-    push(world, ...seqs);
+  it("writes all chunks that wait at once, up to 4 MiB, and goes on at once with the rest", async () => {
+    const world = createQueueWorld({ maxEvents: 1_000_000, maxBytes: 16 * 1_048_576 });
+    const seqs = Array.from({ length: 400_000 }, (_, i) => i + 1);
+    push(world, ...seqs.slice(0, 20_000));
     await world.tick();
-    for (let chunk = 0; chunk < 3; chunk++) await world.take();
-    await world.tick();
+    assert.ok((world.asked[0] ?? 0) > 3 * 65_536, "several chunks are one write");
+    // What comes during a write is not written into the chunks that the sink reads from.
+    for (const seq of seqs.slice(20_000)) push(world, seq);
     await world.take();
+    assert.equal(world.asked.length, 2);
+    // A part of what it was offered, in the middle of its third chunk.
+    await world.take(150_000);
+    while (world.queue.stats().queuedBytes > 0) {
+      await world.tick();
+      await world.take();
+    }
     assert.equal(world.text(), seqs.map((seq) => `event ${seq}\n`).join(""));
-    assert.ok(Math.max(...world.asked) <= 65_536);
+    assert.ok(Math.max(...world.asked) <= 64 * 65_536);
+    assert.equal(world.queue.stats().written, 400_000);
   });
 });
 

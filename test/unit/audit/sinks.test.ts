@@ -48,10 +48,10 @@ describe("a file", () => {
   it("is created readable for its group and nobody else, and appended to", async () => {
     const path = join(folder, "new.jsonl");
     const first = openFileSink(path);
-    assert.equal(await first.write(bytes("one\n")), 4);
+    assert.equal(await first.write([bytes("one\n")]), 4);
     await first.close();
     const second = openAuditSink({ kind: "file", path });
-    assert.equal(await second?.write(bytes("two\n")), 4);
+    assert.equal(await second?.write([bytes("two\n")]), 4);
     await second?.close();
     assert.equal(readFileSync(path, "utf8"), "one\ntwo\n");
     assert.equal(statSync(path).mode & 0o777 & ~0o640, 0);
@@ -79,19 +79,19 @@ describe("a file", () => {
     const path = join(folder, "torn.jsonl");
     writeFileSync(path, 'one\n{"to');
     const sink = openFileSink(path);
-    await sink.write(bytes("two\n"));
-    await sink.write(bytes("three\n"));
+    await sink.write([bytes("two\n")]);
+    await sink.write([bytes("three\n")]);
     await sink.close();
     assert.equal(readFileSync(path, "utf8"), 'one\n{"to\ntwo\nthree\n');
   });
   it("that was rotated goes on under its own name after reopening", async () => {
     const path = join(folder, "rotated.jsonl");
     const sink = openFileSink(path);
-    await sink.write(bytes("one\n"));
+    await sink.write([bytes("one\n")]);
     renameSync(path, `${path}.1`);
-    await sink.write(bytes("two\n"));
+    await sink.write([bytes("two\n")]);
     sink.reopen();
-    await sink.write(bytes("three\n"));
+    await sink.write([bytes("three\n")]);
     await sink.close();
     assert.equal(readFileSync(`${path}.1`, "utf8"), "one\ntwo\n");
     assert.equal(readFileSync(path, "utf8"), "three\n");
@@ -103,7 +103,7 @@ describe("a file", () => {
     const sink = openFileSink(path);
     renameSync(dir, `${dir}.1`);
     assert.throws(() => sink.reopen(), AuditSinkError);
-    await sink.write(bytes("one\n"));
+    await sink.write([bytes("one\n")]);
     await sink.close();
     assert.equal(readFileSync(join(`${dir}.1`, "audit.jsonl"), "utf8"), "one\n");
   });
@@ -112,7 +112,7 @@ describe("a file", () => {
     writeFileSync(path, "one\n");
     chmodSync(path, 0o200);
     const sink = openFileSink(path);
-    await sink.write(bytes("two\n"));
+    await sink.write([bytes("two\n")]);
     await sink.close();
     chmodSync(path, 0o600);
     assert.equal(readFileSync(path, "utf8"), "one\ntwo\n");
