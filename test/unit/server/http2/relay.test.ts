@@ -8,6 +8,7 @@ import { createRelay, type Relay } from "../../../../src/server/http2/relay.ts";
 import type { StreamReceiver } from "../../../../src/server/http2/stream.ts";
 import { createUnverifiedPeer } from "../../../../src/server/peer.ts";
 import { type AwaitedStream, createAwaitedStream, toHeaderList } from "../../../support/awaited-stream.ts";
+import { until } from "../../../support/until.ts";
 
 const WATCH = "/grpc.health.v1.Health/Watch";
 const pass = (bytes: Buffer): Buffer => bytes;
@@ -70,11 +71,6 @@ function makeWorld(t: TestContext, addMethods: (server: Server) => void = () => 
       return { stream, receiver };
     },
   };
-}
-
-/** Waits for a count that changes by itself. */
-async function until(is: () => boolean): Promise<void> {
-  while (!is()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Opens a Watch of the server as a whole, and waits for its first message. */
