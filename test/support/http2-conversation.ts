@@ -58,7 +58,7 @@ export interface Conversation {
   readonly writes: number;
   /** What the kernel is said not to have taken: all that is written while `isStopped`. */
   isStopped: boolean;
-  /** The kernel takes everything. */
+  /** The kernel takes what was written. */
   takeAll(): void;
   /** Sends frames as one chunk. */
   send(...frames: readonly Uint8Array[]): void;
@@ -181,7 +181,6 @@ export function createConversation(options: ConversationOptions = {}): Conversat
       isStopped = value;
     },
     takeAll: () => {
-      isStopped = false;
       unsentBytes = 0;
       connection.drained();
     },

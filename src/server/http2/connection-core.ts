@@ -188,7 +188,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     if (this.isOver) return;
     this.isOver = true;
     this.#count(reason);
-    this.writer.goaway(this.streams.highestId, code, reason);
+    this.writer.goaway(this.streams.lastId, code, reason);
     this.#batch.flush();
     this.options.output.end();
     this.#release();
@@ -199,7 +199,8 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     if (this.isOver || this.isLeaving) return;
     this.isLeaving = true;
     this.#count(reason);
-    this.writer.goaway(this.streams.highestId, ERROR_CODE.NO_ERROR, reason);
+    this.streams.admitNoMore();
+    this.writer.goaway(this.streams.lastId, ERROR_CODE.NO_ERROR, reason);
   }
 
   /** Ends without a word, and what waits is lost. */

@@ -84,8 +84,7 @@ export class Http2Connection {
     if (core.isOver) return;
     this.#begin();
     try {
-      if (this.#parked.length > 0 || core.flow.isBehind) this.#parked.push(chunk);
-      else this.#read(chunk, 0);
+      this.#read(chunk, 0);
     } catch (error) {
       core.fault(error);
     }
@@ -104,10 +103,7 @@ export class Http2Connection {
       const from = this.#parkedAt;
       this.#parked = [];
       this.#parkedAt = 0;
-      for (const [i, chunk] of parked.entries()) {
-        if (this.#parked.length > 0 || core.flow.isBehind) this.#park(chunk, i === 0 ? from : 0);
-        else this.#read(chunk, i === 0 ? from : 0);
-      }
+      for (const [i, chunk] of parked.entries()) this.#read(chunk, i === 0 ? from : 0);
     } catch (error) {
       core.fault(error);
     }
@@ -177,26 +173,27 @@ export class Http2Connection {
     this.#core.inBatch = true;
   }
 
+  /** Reads chunk[from …], or parks what is left of it when more is on its way to the peer than may be. */
   #read(chunk: Buffer, from: number): void {
     const core = this.#core;
     const frames = this.#frames.count;
     let at = from;
-    for (;;) {
-      at = this.#reader.read(chunk, at);
-      if (core.isOver || at === chunk.length) break;
-      // More is on its way to the peer than may be, unless the kernel takes it now.
-      core.flush();
-      if (core.flow.isBehind) {
-        this.#park(chunk, at);
+    while (!core.isOver && at < chunk.length) {
+      if (this.#parked.length > 0 || this.#isBehind()) {
+        if (this.#parked.length === 0) this.#parkedAt = at;
+        this.#parked.push(chunk);
         break;
       }
+      at = this.#reader.read(chunk, at);
     }
     if (this.#frames.count !== frames) this.#lastFrameMs = core.nowMs;
   }
 
-  #park(chunk: Buffer, at: number): void {
-    if (this.#parked.length === 0) this.#parkedAt = at;
-    this.#parked.push(chunk);
+  /** What was written in this batch may be what the kernel takes at once. */
+  #isBehind(): boolean {
+    const { flow } = this.#core;
+    if (flow.isBehind) this.#core.flush();
+    return flow.isBehind;
   }
 
   /** The end of a batch. */

@@ -85,10 +85,11 @@ export class IncomingHeaders {
       core.refuse(id, undefined, ERROR_CODE.REFUSED_STREAM, "concurrent_streams");
       return;
     }
-    // SPEC: RFC 9113 §6.5.3: it may not have read our limit yet, which is no offence.
+    // SPEC: RFC 9113 §6.5.3: it may not have read our limit yet, which is no offence as such.
     core.options.counts.streamRefusals.concurrent_streams++;
     core.writer.rstStream(id, ERROR_CODE.REFUSED_STREAM);
     core.streams.remember(id, true);
+    this.#countIdleBlock();
   }
 
   #onTrailers(stream: ServerStream, list: HeaderList | "too_large", block: HeaderBlock): void {
@@ -115,8 +116,15 @@ export class IncomingHeaders {
     const core = this.#core;
     const closed = core.streams.closed(id);
     // What was sent before our RST_STREAM or GOAWAY had arrived.
-    if (closed === "reset" || core.isLeaving) return;
-    core.fail("protocol_error", closed === "completed" ? ERROR_CODE.STREAM_CLOSED : ERROR_CODE.PROTOCOL_ERROR);
+    if (core.isLeaving) return;
+    if (closed === "reset") this.#countIdleBlock();
+    else core.fail("protocol_error", closed === "completed" ? ERROR_CODE.STREAM_CLOSED : ERROR_CODE.PROTOCOL_ERROR);
+  }
+
+  /** SECURITY: a header block that asks for nothing that is given has still been decoded. */
+  #countIdleBlock(): void {
+    const core = this.#core;
+    if (!core.control.admit(core.nowMs)) core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
   }
 
   /** The announced length of a well-formed request's body. */

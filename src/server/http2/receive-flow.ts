@@ -60,7 +60,7 @@ export class ReceiveFlow {
     }
     const stream = core.streams.get(streamId);
     if (stream === undefined) {
-      this.#onDataWithoutStream(streamId);
+      this.#onDataWithoutStream(streamId, end - start);
       return;
     }
     const endStream = (flags & FLAG.END_STREAM) !== 0;
@@ -71,7 +71,11 @@ export class ReceiveFlow {
     } else if (!this.#fitsLength(stream, end - start, endStream)) {
       core.refuse(streamId, stream, ERROR_CODE.PROTOCOL_ERROR, "malformed");
     } else if (endStream) this.#onLast(stream, bytes, start, end);
-    else this.#onPart(stream, bytes, start, end);
+    else {
+      // SPEC: RFC 9113 §6.9.1: nobody keeps padding, and a stream's window is sized for its message.
+      if (frameBytes > end - start) core.grant(stream, frameBytes - (end - start));
+      this.#onPart(stream, bytes, start, end);
+    }
   }
 
   #onLast(stream: ServerStream, bytes: Buffer, start: number, end: number): void {
@@ -105,13 +109,15 @@ export class ReceiveFlow {
     return endStream ? stream.expectedBytes === 0 : stream.expectedBytes >= 0;
   }
 
-  #onDataWithoutStream(streamId: number): void {
+  #onDataWithoutStream(streamId: number, length: number): void {
     const core = this.#core;
     const { streams } = core;
     if ((streamId & 1) === 0 || streamId > streams.highestId) {
       core.fail("protocol_error", ERROR_CODE.PROTOCOL_ERROR);
     } else if (!core.isLeaving && streams.closed(streamId) !== "reset") {
       core.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
+    } else if (length === 0 && !core.control.admit(core.nowMs)) {
+      core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
     }
   }
 }

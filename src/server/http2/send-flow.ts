@@ -107,8 +107,7 @@ export class SendFlow {
       stream.queue = new SendQueue();
       this.#waiting.add(stream);
     }
-    stream.queue.add(first);
-    stream.queue.add(second);
+    stream.queue.add(first, second);
     stream.queue.endStream = endStream;
     this.waitingBytes += length;
     this.#sendWaiting(stream, stream.queue);

@@ -15,11 +15,14 @@ export class SendQueue {
   moved = true;
   stuckSinceMs = 0;
 
-  /** Keeps a copy: what is sent may lie in memory that is used again. */
-  add(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#parts.push(Uint8Array.from(bytes));
-    this.waitingBytes += bytes.length;
+  /** Keeps a copy of both, one after the other: what is sent may lie in memory that is used again. */
+  add(first: Uint8Array, second: Uint8Array): void {
+    const part = new Uint8Array(first.length + second.length);
+    if (part.length === 0) return;
+    part.set(first);
+    part.set(second, first.length);
+    this.#parts.push(part);
+    this.waitingBytes += part.length;
   }
 
   /** Takes up to `maxBytes` off the front, as one piece. */
