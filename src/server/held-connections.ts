@@ -2,6 +2,7 @@
 // SPEC: RFC 9113 §6.8: a GOAWAY that still admits every stream (the notice), time for the peer to read it, then the last GOAWAY,
 // and when open calls have ended, the end. How a connection does each of these is its own affair.
 
+import { systemTimers, type Timers } from "../base/timers.ts";
 import type { ConnectionEnd } from "../telemetry/http2-catalogue.ts";
 import { createReview } from "./connection-review.ts";
 import type { Peer } from "./peer.ts";
@@ -43,17 +44,19 @@ export interface HeldConnections<Connection extends HeldConnection> {
 export const REFUSED_GRACE_MS = 1000;
 /** How long a peer may take to read the notice and go, before its connection gets the last GOAWAY. */
 const NOTICE_MS = 1000;
-/** The longest that a timer of Node waits. */
+/** The longest that one timer waits. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Hold {
   isLeaving: boolean;
-  timer: NodeJS.Timeout | undefined;
+  /** Forgets what it waits for. */
+  cancel: (() => void) | undefined;
 }
 
 /** Holds none yet. `onFault` is told when a peer could not be judged in a review. */
 export function createHeldConnections<Connection extends HeldConnection>(
   onFault: (error: unknown) => void,
+  timers: Timers = systemTimers,
 ): HeldConnections<Connection> {
   const holds = new Map<Connection, Hold>();
   let drainGraceMs: number | undefined;
@@ -64,22 +67,21 @@ export function createHeldConnections<Connection extends HeldConnection>(
     const hold = holds.get(connection);
     if (hold === undefined || hold.isLeaving) return;
     hold.isLeaving = true;
-    clearTimeout(hold.timer);
+    hold.cancel?.();
     connection.sendGoawayNotice();
-    hold.timer = setTimeout(() => connection.finish(graceMs, reason), Math.min(NOTICE_MS, graceMs / 2));
+    hold.cancel = timers.after(Math.min(NOTICE_MS, graceMs / 2), () => connection.finish(graceMs, reason));
   };
   const leaveAfter = (connection: Connection, hold: Hold, leftMs: number, graceMs: number): void => {
     const stepMs = Math.min(leftMs, MAX_TIMER_MS);
-    hold.timer = setTimeout(() => {
+    hold.cancel = timers.after(stepMs, () => {
       if (leftMs > stepMs) leaveAfter(connection, hold, leftMs - stepMs, graceMs);
       else leave(connection, graceMs, "max_age");
-    }, stepMs);
-    hold.timer.unref();
+    });
   };
   const cutAll = (): number => {
     const left = [...holds.keys()];
     isClosed = true;
-    for (const { timer } of holds.values()) clearTimeout(timer);
+    for (const { cancel } of holds.values()) cancel?.();
     holds.clear();
     for (const connection of left) connection.cut("drain");
     return left.length;
@@ -93,14 +95,14 @@ export function createHeldConnections<Connection extends HeldConnection>(
     },
     values: () => holds.keys(),
     add: (connection) => {
-      const hold: Hold = { isLeaving: false, timer: undefined };
+      const hold: Hold = { isLeaving: false, cancel: undefined };
       holds.set(connection, hold);
       const planned = connection.peer.leave;
       if (planned !== undefined) leaveAfter(connection, hold, planned.afterMs, planned.graceMs);
       if (drainGraceMs !== undefined) leave(connection, drainGraceMs, "drain");
     },
     forget: (connection) => {
-      clearTimeout(holds.get(connection)?.timer);
+      holds.get(connection)?.cancel?.();
       holds.delete(connection);
       if (holds.size === 0) onEmpty?.();
     },
@@ -119,12 +121,12 @@ export function createHeldConnections<Connection extends HeldConnection>(
         if (holds.size === 0) resolve();
       });
       for (const connection of [...holds.keys()]) leave(connection, graceMs, "drain");
-      let timer: NodeJS.Timeout | undefined;
+      let stop = (): void => undefined;
       const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
+        stop = timers.after(graceMs, resolve);
       });
       await Promise.race([emptied, late]);
-      clearTimeout(timer);
+      stop();
       return cutAll();
     },
     cutAll,
