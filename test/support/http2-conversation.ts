@@ -40,6 +40,8 @@ export interface ConversationOptions {
   /** Told of each event of a request, before the echo. May throw. */
   readonly onEvent?: (event: string, request: SeenRequest) => void;
   readonly isLongLived?: boolean;
+  /** Whether writing throws. */
+  readonly failWrites?: boolean;
   /** Sends the preface and settings. Default true. */
   readonly greet?: boolean;
 }
@@ -100,7 +102,7 @@ export function createConversation(options: ConversationOptions = {}): Conversat
   let isStopped = false;
   const output: ConnectionOutput = {
     write: (bytes) => {
-      if (ended !== undefined) throw new Error("written after the end");
+      if (ended !== undefined || options.failWrites) throw new Error("nothing can be written");
       written.push(bytes);
       if (isStopped) unsentBytes += bytes.length;
     },
