@@ -2,14 +2,36 @@
 // in one place. Holds no rules of ours.
 
 import type { EventEmitter } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import * as grpc from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import { packageRoot } from "./package-root.ts";
 
 export type { ServerUnaryCall, ServerWritableStream, ServiceError, sendUnaryData } from "@grpc/grpc-js";
-export { Client, credentials, loadPackageDefinition, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+export { Client, credentials, loadPackageDefinition, Metadata, ServerCredentials, status } from "@grpc/grpc-js";
 export type { PackageDefinition } from "@grpc/proto-loader";
+
+type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: unknown) => void;
+
+/**
+ * grpc-js's server, without a way to end the process from outside. SECURITY: Node tells of a stream one tick after its headers,
+ * and a RST_STREAM behind them may have closed it by then; grpc-js 1.14.7 answers an unknown method, and what is no gRPC, without
+ * looking, and `respond` on a closed stream throws where nobody catches it. So streams that are gone are passed over.
+ */
+export class Server extends grpc.Server {
+  constructor(options?: grpc.ServerOptions) {
+    super(options);
+    const inside = this as unknown as { _streamHandler: StreamHandler; _channelzHandler: StreamHandler };
+    for (const name of ["_streamHandler", "_channelzHandler"] as const) {
+      const handle = inside[name].bind(this);
+      inside[name] = (interceptors, stream, headers) => {
+        if (stream.destroyed || stream.closed) stream.on("error", () => undefined);
+        else handle(interceptors, stream, headers);
+      };
+    }
+  }
+}
 
 /** One connection that was accepted elsewhere, inside a grpc-js server. */
 export interface InjectedConnection {
