@@ -39,9 +39,10 @@ export class FrameReader {
 
   /** Reads chunk[from …]; gives the offset up to which it has, short of the end when the sink wanted no more. */
   read(chunk: Buffer, from: number): number {
+    if (this.#broken) return chunk.length;
     let at = from;
     if (this.#prefaceBytes < CLIENT_PREFACE.length) at = this.#readPreface(chunk, at);
-    if (this.#partial !== undefined && !this.#broken) {
+    if (this.#partial !== undefined) {
       at = this.#complete(chunk, at);
       // The sink wanted no more after it, or it is still not whole.
       if (at < 0) return -1 - at;
