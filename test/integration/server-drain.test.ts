@@ -45,9 +45,10 @@ async function drainUnderLoad(
   t: TestContext,
   makeCall: (addresses: readonly string[]) => () => Promise<string>,
   peers: number,
+  toAddress: (name: string) => string = () => "127.0.0.1:0",
 ): Promise<void> {
-  const old = await openTestServer(t, echo);
-  const next = await openTestServer(t, echo);
+  const old = await openTestServer(t, echo, { addresses: [toAddress("old")] });
+  const next = await openTestServer(t, echo, { addresses: [toAddress("next")] });
   const loads = Array.from({ length: peers }, () => startLoad(makeCall([old.address, next.address]), 16));
   await Promise.all(loads.map((load) => load.reached(200)));
   const drained = await old.server.drain({ lameDuckMs: 50, graceMs: 10_000 });
@@ -60,20 +61,24 @@ async function drainUnderLoad(
 }
 
 describe("a drain", () => {
-  it("loses no check of peers that send until they see the GOAWAY", async (t) => {
-    const made: ReturnType<typeof createH2Peer>[] = [];
-    await drainUnderLoad(
-      t,
-      (addresses) => {
-        const peer = createH2Peer(addresses);
-        made.push(peer);
-        t.after(() => peer.close());
-        return () => peer.call(CHECK_PATH, request);
-      },
-      4,
-    );
-    for (const { calls } of made) assert.ok((calls[0] ?? 0) >= 200 && (calls[1] ?? 0) >= 200, `${calls}`);
-  });
+  for (const where of ["TCP", "unix sockets"]) {
+    it(`loses no check of peers that send until they see the GOAWAY, over ${where}`, async (t) => {
+      const folder = makeFolder(t);
+      const made: ReturnType<typeof createH2Peer>[] = [];
+      await drainUnderLoad(
+        t,
+        (addresses) => {
+          const peer = createH2Peer(addresses);
+          made.push(peer);
+          t.after(() => peer.close());
+          return () => peer.call(CHECK_PATH, request);
+        },
+        4,
+        where === "TCP" ? undefined : (name) => `unix:${join(folder, name)}.sock`,
+      );
+      for (const { calls } of made) assert.ok((calls[0] ?? 0) >= 200 && (calls[1] ?? 0) >= 200, `${calls}`);
+    });
+  }
 
   it("loses no check of grpc-js clients that know two addresses", async (t) => {
     await drainUnderLoad(

@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from "node:net";
 import { ACK, END_HEADERS, END_STREAM, FRAME, frame, headerBlock, PREFACE } from "./h2-frames.ts";
+import { toTarget } from "./h2-raw-peer.ts";
 
 export interface H2Peer {
   /** Calls `path` with one message; resolves with "ok" when a message and trailers came, else with what went wrong. */
@@ -18,7 +19,7 @@ interface Connection {
   nextStream: number;
 }
 
-/** Begins with the first of `addresses` (`host:port`). */
+/** Begins with the first of `addresses` (`host:port` or `unix:/path`). */
 export function createH2Peer(addresses: readonly string[]): H2Peer {
   const calls = addresses.map(() => 0);
   const sockets: Socket[] = [];
@@ -26,8 +27,7 @@ export function createH2Peer(addresses: readonly string[]): H2Peer {
   let usable: Connection | undefined;
 
   const openConnection = (): Connection => {
-    const [host = "", port = ""] = (addresses[current] ?? "").split(":");
-    const socket = connect({ host, port: Number(port), noDelay: true });
+    const socket = connect(toTarget(addresses[current] ?? ""));
     sockets.push(socket);
     const connection: Connection = { socket, open: new Map(), nextStream: 1 };
     socket.write(PREFACE);
