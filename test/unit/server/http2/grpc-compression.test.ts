@@ -123,6 +123,16 @@ describe("what waits to be unpacked", () => {
     assert.equal(unpacker.waitingBytes, 65_536 + 512);
   });
 
+  it("is nothing when there was time for all: one after the other, more than are unpacked at once", async () => {
+    const { unpacker, told, add, settled } = createQueue({ maxActive: 2 });
+    for (let i = 0; i < 6; i++) {
+      add(`${i}`, owner);
+      assert.equal(unpacker.waitingBytes, 0);
+      await settled();
+    }
+    assert.deepEqual(told, ["0", "1", "2", "3", "4", "5"]);
+  });
+
   it("is told before its call returns when there is no room at all", () => {
     const { told, add } = createQueue({ maxWaitingBytes: 0 });
     add("active", owner);

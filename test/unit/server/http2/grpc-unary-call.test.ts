@@ -185,6 +185,23 @@ describe("a packed message", () => {
     });
   }
 
+  it("waits no longer than its call, so that calls which are reset leave room for others", async () => {
+    const world = createRouterWorld();
+    const large = grpcMessage(Buffer.alloc(2 * 1024 * 1024, 0xff), 1);
+    for (let round = 0; round < 10; round++) {
+      const calls = Array.from({ length: 4 }, () => world.call(gzip));
+      for (const call of calls) {
+        call.data(large);
+        call.end();
+      }
+      for (const call of calls) call.reset();
+    }
+    const stream = world.send(grpcMessage(gzipSync(message), 1), gzip);
+    await stream.answered();
+    assert.deepEqual(stream.outcome(), echoed);
+    assert.deepEqual(refusals(world), {});
+  });
+
   it("is forgotten when its call ends while it is unpacked", async () => {
     const world = createRouterWorld();
     const body = grpcMessage(gzipSync(message), 1);
@@ -236,6 +253,18 @@ describe("a unary call's deadline", () => {
     world.clock.advanceMs(100);
     assert.equal(answered.answers, 1);
     assert.equal(reset.stream.answers, 0);
+    assert.equal(world.inFlight(), 0);
+  });
+
+  it("is forgotten with its call: nothing waits for what was answered, refused or reset", () => {
+    const world = createRouterWorld();
+    world.call({ "grpc-timeout": "10m" });
+    world.send(whole, { "grpc-timeout": "500m" });
+    world.send(Buffer.alloc(3), { "grpc-timeout": "600m" });
+    world.call({ "grpc-timeout": "700m" }).reset();
+    assert.equal(world.clock.timers.nextMs, 10);
+    world.clock.advanceMs(10);
+    assert.equal(world.clock.timers.pending, 0);
     assert.equal(world.inFlight(), 0);
   });
 
