@@ -8,6 +8,7 @@ import { createRelay, type Relay } from "../../../../src/server/http2/relay.ts";
 import type { StreamReceiver } from "../../../../src/server/http2/stream.ts";
 import { createUnverifiedPeer } from "../../../../src/server/peer.ts";
 import { type AwaitedStream, createAwaitedStream, toHeaderList } from "../../../support/awaited-stream.ts";
+import { Random } from "../../../support/random.ts";
 import { until } from "../../../support/until.ts";
 
 const WATCH = "/grpc.health.v1.Health/Watch";
@@ -375,5 +376,49 @@ describe("a relay", () => {
     assert.equal(world.relay.open(late, headersOf(WATCH), false), undefined);
     assert.equal(late.isOpen, false);
     await until(() => world.relay.lines === 0 && world.relay.streams === 0);
+  });
+
+  it("survives whatever order its streams begin, send, end and are reset in", async (t) => {
+    const random = new Random(7);
+    const world = makeWorld(t, () => undefined, 40);
+    const paths = [WATCH, WATCH, "/grpc.health.v1.Health/Check", "/no.such.Service/Method", "*"];
+    const parts = [EMPTY, EMPTY.subarray(0, 3), message(Buffer.from([0xff])), Buffer.alloc(3000, 0xff)];
+    const peers = Array.from({ length: 6 }, (_, at) => createUnverifiedPeer(`10.0.0.${at}`));
+    let open: Opened[] = [];
+    for (let step = 0; step < 3000; step++) {
+      const at = open[random.below(Math.max(1, open.length))];
+      if (at === undefined || random.chance(40)) {
+        const stream = createAwaitedStream(step, random.pick(peers));
+        stream.isFull = random.chance(20);
+        const endStream = random.chance(10);
+        const receiver = world.relay.open(stream, headersOf(random.pick(paths)), endStream);
+        // What has ended its request is only reset, if anything.
+        if (receiver !== undefined && !endStream) open.push({ stream, receiver });
+      } else if (!at.stream.isOpen) open = open.filter((one) => one !== at);
+      else
+        switch (random.below(5)) {
+          case 0:
+          case 1:
+            at.receiver.onData(random.pick(parts));
+            break;
+          case 2:
+            at.receiver.onEnd();
+            open = open.filter((one) => one !== at);
+            break;
+          case 3:
+            at.receiver.onReset();
+            open = open.filter((one) => one !== at);
+            break;
+          default:
+            at.stream.isFull = false;
+            at.receiver.onDrain?.();
+        }
+      assert.ok(world.relay.streams <= 40);
+      if (random.chance(20)) await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const { receiver } of open) receiver.onReset();
+    world.service()?.end();
+    await until(() => world.relay.streams === 0 && world.relay.lines === 0 && world.service()?.watches === 0);
+    assert.deepEqual(world.faults, []);
   });
 });
