@@ -1,6 +1,7 @@
 // `GET /status`: what runs, by what it decides, and how the last reload ended (docs/status.md). No secrets, nothing of requests.
 
 import { toIdentityStatus } from "./app-identity-status.ts";
+import { toLimitStatus } from "./app-listener.ts";
 import type { ReloadState, Rules } from "./app-rules.ts";
 import { toTlsStatus } from "./app-tls.ts";
 import type { AuditStats } from "./audit/audit.ts";
@@ -45,6 +46,7 @@ export function toStatus(facts: StatusFacts): unknown {
       address: acceptor?.text ?? settings.listen,
       loopback: acceptor?.isLoopback ?? true,
       tls: toTlsStatus(rules.tls, facts.tlsRenewed),
+      limits: toLimitStatus(settings),
       reflection: settings.reflection || settings.opaReflection,
       connections: server?.listener.connections ?? 0,
       connections_accepted: acceptor?.accepted ?? 0,

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { openAppAdmin } from "./app-admin.ts";
 import { announceIdentity, logWarnings } from "./app-announce.ts";
 import { startAudit } from "./app-audit.ts";
+import { openAppListener } from "./app-listener.ts";
 import { type AppParts, createAppMetrics } from "./app-metrics.ts";
 import { toNetworkPorts } from "./app-network.ts";
 import {
@@ -18,22 +19,20 @@ import {
 } from "./app-rules.ts";
 import { nameCompiler } from "./app-status.ts";
 import { announceListener, notAfter } from "./app-tls.ts";
-import { clientTrustOf, followTls } from "./app-tls-follow.ts";
+import { followTls } from "./app-tls-follow.ts";
 import { SPAN_FLUSH_MS, startTracing } from "./app-tracing.ts";
 import type { Audit } from "./audit/audit.ts";
 import { createOpaDecisionLog } from "./audit/opa-decision-log.ts";
 import { parseAuditTarget } from "./audit/sinks.ts";
+import type { ReadRequest } from "./authz/request-view.ts";
 import type { Clock } from "./base/clock.ts";
 import { systemTimers, type Timers } from "./base/timers.ts";
 import { createUuidV7 } from "./base/uuid-v7.ts";
 import type { ResolvedSettings, Settings } from "./config/settings.ts";
 import type { ActivePolicy } from "./policy/active-policy.ts";
 import type { AdminServer } from "./server/admin.ts";
-import { type CheckServer, openCheckServer } from "./server/check-server.ts";
-import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
 import { createHealth } from "./server/health.ts";
 import { type ListenAddress, parseListenAddress } from "./server/listen-address.ts";
-import { loadReflection } from "./server/reflection.ts";
 import type { TlsMaterial } from "./server/tls-material.ts";
 import type { Log } from "./telemetry/log.ts";
 import { writeStderr } from "./telemetry/stderr.ts";
@@ -48,6 +47,8 @@ export interface AppPorts {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The path of the configuration file, for `GET /status`. */
   readonly configFile?: string | undefined;
+  /** Another reader of CheckRequests than svidgate's own. */
+  readonly readRequest?: ReadRequest;
 }
 
 /** A running svidgate. */
@@ -132,30 +133,17 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
     newDecisionId: settings.compatibility === "opa-envoy-plugin" ? randomUUID : createUuidV7(clock),
   };
   let decide = createDecider(rules, rulePorts);
-  const addReflection = settings.reflection || settings.opaReflection ? await loadReflection() : undefined;
-  const opened = await openCheckServer({
-    addresses: [listen],
-    accept: {
-      insecure: settings.plaintextAllowed,
-      socketMode: settings.unixSocketMode,
-      maxConnections: settings.maxConnections,
-      ...(rules.tls === undefined ? {} : { tls: rules.tls }),
-      trust: clientTrustOf(() => rules),
-      clock,
-      onRefused: (refusal) => log.warn("connection refused", { ...refusal }),
-    },
-    createListener: (options) => createGrpcJsListener(options, addReflection),
-    listener: {
-      handler: (bytes, call) => decide(bytes, call),
-      clock,
-      health,
-      limits: { maxReceiveBytes: settings.maxRequestBytes, maxConcurrentStreams: settings.maxConcurrentStreams },
-      onFault: (error) => log.error("listener fault", { error: toError(error) }),
-    },
+  const opened = await openAppListener(listen, {
+    settings,
+    rules: () => rules,
+    handler: (bytes, call) => decide(bytes, call),
+    clock,
+    health,
+    log,
   });
   if (!opened.ok) return abandon([opened.detail ?? opened.code], audit, rules);
-  const server: CheckServer = opened.value;
-  parts.server = server;
+  const { server } = opened.value;
+  Object.assign(parts, opened.value);
   const useTls = (material: TlsMaterial): void => {
     for (const acceptor of server.acceptors) acceptor.replaceTls(material);
   };
@@ -293,5 +281,3 @@ async function abandon(problems: readonly string[], audit: Audit, { identity }: 
   await audit.close(AUDIT_FLUSH_MS);
   return { ok: false, problems };
 }
-
-const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -118,6 +118,19 @@ export const duration = (minMs: number, maxMs: number): FieldParser<number> =>
     { type: "string", pattern: "^(0|\\d{1,9}(us|ms|s|m|h))$" },
   );
 
+/** A duration within a range, in milliseconds, or `off`, which is Infinity. */
+export const durationOrOff = (minMs: number, maxMs: number): FieldParser<number> => {
+  const limited = duration(minMs, maxMs);
+  return withSchema(
+    (value) => {
+      if (value === "off") return ok(Number.POSITIVE_INFINITY);
+      const parsed = limited(value);
+      return parsed.ok ? parsed : invalid(`${parsed.detail}, or \`off\``);
+    },
+    { type: "string", pattern: "^(off|\\d{1,9}(us|ms|s|m|h))$" },
+  );
+};
+
 const BYTE_UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** A size in bytes: a bare number or one with KiB, MiB, GiB. */

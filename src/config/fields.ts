@@ -5,6 +5,7 @@
 import { ATTRIBUTE_FIELDS } from "./attribute-fields.ts";
 import { DECISION_FIELDS } from "./decision-fields.ts";
 import { IDENTITY_FIELDS } from "./identity-fields.ts";
+import { LIMIT_FIELDS } from "./limit-fields.ts";
 import { LISTEN_FIELDS } from "./listen-fields.ts";
 import { NETWORK_FIELDS } from "./network-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
@@ -19,6 +20,7 @@ export const FIELDS = {
   ...POLICY_FIELDS,
   ...NETWORK_FIELDS,
   ...LISTEN_FIELDS,
+  ...LIMIT_FIELDS,
   ...TLS_FIELDS,
   ...IDENTITY_FIELDS,
   ...TRUST_DOMAIN_FIELDS,

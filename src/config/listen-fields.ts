@@ -1,8 +1,6 @@
-// Fields of the sockets: who may connect where, and how much may come. See `fields.ts`.
+// Fields of the sockets: who may connect where, and what speaks HTTP/2 on them. See `fields.ts`.
 
-import { bytes, type Field, fileMode, flag, integer, oneOf, text } from "./field.ts";
-
-const MIB = 1024 ** 2;
+import { type Field, fileMode, flag, integer, oneOf, text } from "./field.ts";
 
 /** Parser, default and documentation of each. */
 export const LISTEN_FIELDS = {
@@ -40,11 +38,11 @@ export const LISTEN_FIELDS = {
   listener: {
     key: "svidgate.listener",
     flag: "listener",
-    placeholder: "grpc-js",
-    fallback: "grpc-js",
-    parse: oneOf("grpc-js", "line-rate"),
-    kind: "`grpc-js`",
-    doc: "the HTTP/2 server (`line-rate` is not built yet)",
+    placeholder: "line-rate|grpc-js",
+    fallback: "line-rate",
+    parse: oneOf("line-rate", "grpc-js"),
+    kind: "`line-rate` or `grpc-js`",
+    doc: "the HTTP/2 server of the check listener: svidgate's own, made for checks, or that of the npm package @grpc/grpc-js (slower; has the limits that do not say `line-rate` only)",
   },
   workers: {
     key: "svidgate.workers",
@@ -54,27 +52,6 @@ export const LISTEN_FIELDS = {
     parse: integer(1, 256),
     kind: "whole number",
     doc: "processes that decide (more than 1 is not built yet)",
-  },
-  maxRequestBytes: {
-    key: "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size",
-    fallback: "4194304",
-    parse: bytes(1024, 256 * MIB),
-    kind: "size",
-    doc: "largest CheckRequest; a larger one ends with RESOURCE_EXHAUSTED",
-  },
-  maxConnections: {
-    key: "svidgate.limits.max_connections",
-    fallback: "10000",
-    parse: integer(1, 1_000_000),
-    kind: "whole number",
-    doc: "open connections; further ones are closed at once and counted",
-  },
-  maxConcurrentStreams: {
-    key: "svidgate.limits.max_concurrent_streams",
-    fallback: "1024",
-    parse: integer(1, 1_000_000),
-    kind: "whole number",
-    doc: "checks in flight on one connection",
   },
   admin: {
     key: "svidgate.admin",

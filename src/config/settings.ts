@@ -3,6 +3,7 @@
 import { quoteAscii } from "../base/ascii-json.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
 import { type IdentitySettings, resolveIdentity } from "./identity-settings.ts";
+import { checkLimits } from "./limit-settings.ts";
 import type { TRUST_DOMAIN_FIELDS } from "./trust-domain-fields.ts";
 
 /** How errors are told to Envoy. */
@@ -69,6 +70,7 @@ export function resolveSettings(
   const problems = notBuiltYet(config);
   const said = [...notes];
   const identity = resolveIdentity(config, problems, said);
+  checkLimits(config, given, problems, said);
   const asPlugin = config.compatibility === "opa-envoy-plugin";
   const { opaPath, opaAddr, ...rest } = config;
   // The plugin's policies may ask whom they want.
@@ -114,7 +116,6 @@ export function resolveSettings(
 
 function notBuiltYet(config: Config): string[] {
   const problems: string[] = [];
-  if (config.listener === "line-rate") problems.push("--listener line-rate is not built yet; use --listener grpc-js");
   if (config.workers > 1) problems.push("--workers: more than one worker is not built yet; use --workers 1");
   if (config.decisionCache === "on") problems.push("--decision-cache on: the decision cache is not built yet; use off");
   return problems;

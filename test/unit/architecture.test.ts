@@ -30,6 +30,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   "app-admin.ts": 4.8,
   "app-announce.ts": 4.6,
   "app-audit.ts": 4.5,
+  "app-listener.ts": 4.65,
   "app-identity-status.ts": 4.6,
   "app-rules.ts": 4.6,
   "app-metrics.ts": 4.7,
