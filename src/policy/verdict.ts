@@ -3,7 +3,7 @@
 // (envoyauth/response.go); a wrong type in a key of the branch that is not taken is no error there, nor here.
 
 import { fail, ok, type Result } from "../base/result.ts";
-import { parseValue, RegoObject, type Value } from "./value.ts";
+import { parseValue, RegoObject, type Value, ValueSyntaxError } from "./value.ts";
 import { goType, VerdictError } from "./verdict-error.ts";
 import { type Header, type QueryParameter, readHeaders, readQueryParameters, readStrings } from "./verdict-fields.ts";
 import { readHttpStatus } from "./verdict-status.ts";
@@ -68,7 +68,9 @@ export function toVerdict(resultSet: string, options: VerdictOptions = {}): Resu
   try {
     return ok(readDecision(theResult(parseValue(resultSet)), options));
   } catch (error) {
-    if (error instanceof VerdictError) return fail("policy_result_type", error.message);
+    // A syntax error is a result that nests too deep: the native engine finds it before, the other engine does not look.
+    if (error instanceof VerdictError || error instanceof ValueSyntaxError)
+      return fail("policy_result_type", error.message);
     throw error;
   }
 }

@@ -105,7 +105,8 @@ class DecodedRequest implements RequestView {
   filterMetadata(namespace: string, key: string): string | number | boolean | null | undefined {
     const metadata = messageOf(messageOf(this.#attributes ?? NOTHING, "metadata_context"), "filter_metadata");
     const value = ownOf(messageOf((ownOf(metadata, namespace) as Decoded | undefined) ?? NOTHING, "fields"), key);
-    if (value === undefined) return undefined;
+    // protobufjs has null for an entry without a value.
+    if (value === undefined || value === null) return undefined;
     const { stringValue, boolValue, numberValue } = value as Record<string, string | boolean | number | undefined>;
     if (typeof numberValue === "number") return Number.isFinite(numberValue) ? numberValue : null;
     return stringValue ?? boolValue ?? null;
@@ -173,7 +174,9 @@ export function toPluginJson(
     const inner = field.message;
     if (field.cardinality === "map") {
       const of = inner?.byNumber[2]?.message;
-      const plain = mapValues(value, (item) => (of === undefined ? item : toPluginJson(of, item as Decoded, change)));
+      const plain = mapValues(value, (item) =>
+        of === undefined ? item : toPluginJson(of, (item as Decoded | null) ?? NOTHING, change),
+      );
       if (Object.keys(plain).length > 0) json.push([field.jsonName, plain]);
     } else if (field.cardinality === "list") {
       const items = value as Decoded[];
@@ -189,7 +192,7 @@ export function toPluginJson(
 }
 
 function toPluginValue(decoded: unknown): unknown {
-  const value = decoded as Decoded;
+  const value = (decoded as Decoded | null) ?? NOTHING;
   if (value["structValue"] !== undefined) return toPluginJson(struct, value["structValue"] as Decoded);
   if (value["listValue"] !== undefined) {
     return ((value["listValue"] as { values?: unknown[] }).values ?? []).map(toPluginValue);

@@ -5,9 +5,14 @@
 import { fileURLToPath } from "node:url";
 import { readCheckRequest } from "../../src/authz/check-request.ts";
 import type { ReadRequest } from "../../src/authz/request-view.ts";
+import { OWN_PARTS_ONLY } from "./libraries.ts";
 
 /** Whether these tests run on the libraries alone. */
 export const ON_LIBRARIES: boolean = process.env["SVIDGATE_TEST_STACK"] === "libraries";
+
+/** Whether a test runs on what is tested now: its file's name without `.test.ts`, and its own as in `libraries.ts`. */
+export const runsOnStack = (file: string, test: string): boolean =>
+  !ON_LIBRARIES || !OWN_PARTS_ONLY.some((entry) => entry.file === file && entry.test === test);
 
 /** The program to start as a process of its own. */
 export const MAIN: string = fileURLToPath(

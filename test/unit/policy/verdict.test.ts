@@ -47,6 +47,13 @@ for (const resultSet of ['[{"result":true},{"result":true}]', '[{"other":true}]'
   });
 }
 
+it("refuses a result that nests deeper than any value: an engine that has not looked must not make it a fault", () => {
+  const verdict = toVerdict(
+    `[{"result":{"allowed":true,"dynamic_metadata":${"[".repeat(2_001)}${"]".repeat(2_001)}}}]`,
+  );
+  assert.deepEqual(verdict, { ok: false, code: "policy_result_type", detail: "nested deeper than 2000" });
+});
+
 const ASSERTION = "type assertion error, expected";
 const refused = [
   ["{}", 'failed to get response status: unable to determine evaluation result due to missing "allowed" key'],

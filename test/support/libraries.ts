@@ -1,0 +1,36 @@
+// What is not run on the libraries alone (`npm run test:grpc-js`), each with the reason. test/run.js leaves the files out, `runsOnStack`
+// the tests; test/integration/stack.test.ts sees that nothing here is out of date.
+
+/** One file of test/integration, or one test in it. */
+export interface OwnPartsOnly {
+  readonly file: string;
+  /** The test's name, or what it is made from, as it stands in its table; absent for the whole file. */
+  readonly test?: string;
+  readonly why: string;
+}
+
+const FRAMES = "writes frames to svidgate's own HTTP/2 server and expects its limits and counts";
+
+/** The table. */
+export const OWN_PARTS_ONLY: readonly OwnPartsOnly[] = [
+  { file: "http2-abuse", why: FRAMES },
+  { file: "http2-conformance", why: FRAMES },
+  { file: "http2-grpc", why: FRAMES },
+  { file: "http2-headers", why: FRAMES },
+  { file: "http2-stalls", why: FRAMES },
+  {
+    file: "decision-vectors",
+    test: "d_status_float",
+    why: "opa-wasm makes doubles of numbers: what the policy wrote as 403.0 comes out as 403",
+  },
+  {
+    file: "attacks-check",
+    test: "a number that is no double in metadata",
+    why: "opa-wasm makes doubles of numbers: 1e309 is Infinity, and null in its JSON",
+  },
+  {
+    file: "attacks-check",
+    test: "310 levels",
+    why: "measures the time of svidgate's own reader; protobufjs refuses messages that nest deeper than 100",
+  },
+];
