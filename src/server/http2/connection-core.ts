@@ -128,20 +128,22 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   /** SPEC: RFC 9113 §5.4.2: a stream error for which the peer is to blame. `stream` is undefined when none is open. */
   refuse(id: number, stream: ServerStream | undefined, code: ErrorCode, refusal: StreamRefusal): void {
     this.options.counts.streamRefusals[refusal]++;
-    this.writer.rstStream(id, code);
-    if (stream === undefined) this.streams.remember(id, true);
+    if (stream !== undefined) this.#end(stream, code);
     else {
-      this.#close(stream, true);
-      stream.receiver?.onReset();
+      this.writer.rstStream(id, code);
+      this.streams.remember(id, true);
     }
     this.#countReset();
   }
 
-  /** A request that does not come to its end, or an answer that is not taken. */
+  /** A request that does not come to its end. */
   expire(stream: ServerStream): void {
     this.options.counts.streamRefusals.slow_sender++;
-    this.writer.rstStream(stream.id, ERROR_CODE.CANCEL);
-    this.#close(stream, true);
+    this.#end(stream, ERROR_CODE.CANCEL);
+  }
+
+  #end(stream: ServerStream, code: ErrorCode): void {
+    this.reset(stream, code);
     stream.receiver?.onReset();
   }
 
@@ -152,7 +154,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   #close(stream: ServerStream, byUs: boolean): void {
     stream.isOpen = false;
     this.streams.remove(stream, byUs);
-    this.idleSinceMs = this.nowMs;
+    this.idleSinceMs = this.inBatch ? this.nowMs : this.options.clock.monotonicMs();
     if (stream.queue !== undefined) this.flow.drop(stream);
     if (stream.heldBytes > 0) {
       this.hold(-stream.heldBytes);

@@ -90,6 +90,10 @@ describe("a graceful end", () => {
     peer.clock.advanceMs(500);
     peer.send(PING);
     assert.equal(peer.connection.idleSinceMs, 1000);
+    peer.send(headers(3, END_STREAM));
+    peer.clock.advanceMs(500);
+    answer(peer, 1);
+    assert.equal(peer.connection.idleSinceMs, 2000, "answered out of turn");
   });
 });
 
