@@ -10,11 +10,11 @@ import type { BindCode } from "./server/accept.ts";
 import { type CheckServer, openCheckServer } from "./server/check-server.ts";
 import { createGrpcJsListener } from "./server/grpc-js-listener.ts";
 import type { Health } from "./server/health.ts";
-import { createHttp2Counts, type Http2Counts } from "./server/http2/counts.ts";
-import type { Http2Limits } from "./server/http2/limits.ts";
 import { createLineRateListener } from "./server/line-rate-listener.ts";
 import type { ListenAddress } from "./server/listen-address.ts";
+import type { ListenerLimits } from "./server/listener.ts";
 import { loadReflection } from "./server/reflection.ts";
+import type { Http2MetricCounts } from "./telemetry/http2-metrics.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** What the listener is made of. */
@@ -32,7 +32,7 @@ export interface ListenerParts {
 export interface AppListener {
   readonly server: CheckServer;
   /** Undefined for a listener that does not count why connections and calls end. */
-  readonly http2: Http2Counts | undefined;
+  readonly http2: Http2MetricCounts | undefined;
 }
 
 /** Opens its address. */
@@ -40,9 +40,9 @@ export async function openAppListener(
   address: ListenAddress,
   { settings, rules, handler, clock, health, log }: ListenerParts,
 ): Promise<Result<AppListener, BindCode>> {
-  const http2 = settings.listener === "line-rate" ? createHttp2Counts() : undefined;
   const addReflection = settings.reflection || settings.opaReflection ? await loadReflection() : undefined;
   const { tls } = rules();
+  let http2: Http2MetricCounts | undefined;
   const opened = await openCheckServer({
     addresses: [address],
     accept: {
@@ -54,15 +54,17 @@ export async function openAppListener(
       clock,
       onRefused: (refusal) => log.warn("connection refused", { ...refusal }),
     },
-    createListener: (options) =>
-      http2 === undefined
-        ? createGrpcJsListener(options, addReflection)
-        : createLineRateListener({ ...options, counts: http2 }, addReflection),
+    createListener: (options) => {
+      if (settings.listener === "grpc-js") return createGrpcJsListener(options, addReflection);
+      const listener = createLineRateListener(options, addReflection);
+      http2 = listener.http2;
+      return listener;
+    },
     listener: {
       handler,
       clock,
       health,
-      limits: toHttp2Limits(settings),
+      limits: toLimits(settings),
       onFault: (error) => log.error("listener fault", { error: toError(error) }),
     },
   });
@@ -70,7 +72,7 @@ export async function openAppListener(
 }
 
 /** What the listener bounds; grpc-js leaves alone what it does not know. */
-export const toHttp2Limits = (settings: Settings): Http2Limits => ({
+export const toLimits = (settings: Settings): Required<Omit<ListenerLimits, "maxWatches">> => ({
   maxConcurrentStreams: settings.maxConcurrentStreams,
   maxMessageBytes: settings.maxRequestBytes,
   maxHeaderListBytes: settings.maxHeaderListBytes,
@@ -90,7 +92,7 @@ export const toHttp2Limits = (settings: Settings): Http2Limits => ({
 
 /** The limits in force, for `GET /status`: null where there is none, because it is `off` or because this listener has no such limit. */
 export function toLimitStatus(settings: Settings): object {
-  const own = settings.listener === "line-rate" ? toHttp2Limits(settings) : undefined;
+  const own = settings.listener === "line-rate" ? toLimits(settings) : undefined;
   const seconds = (ms: number | undefined): number | null =>
     ms === undefined || ms === Number.POSITIVE_INFINITY ? null : ms / 1000;
   return {

@@ -24,11 +24,14 @@ it(`runs on ${ON_LIBRARIES ? "the libraries alone" : "svidgate's own parts"}`, a
     listener: { kind: string };
     policy: { engine: string };
   };
+  const metrics = await (await fetch(`${server.admin}/metrics`)).text();
   await server.stop();
   assert.deepEqual(
     [status.listener.kind, status.policy.engine],
     ON_LIBRARIES ? ["grpc-js", "opa-wasm"] : ["line-rate", "native"],
   );
+  assert.equal(/^svidgate_http2_connections_ended_total\{reason="reset_flood"\} 0$/m.test(metrics), !ON_LIBRARIES);
+  assert.equal(/^svidgate_http2_unfinished_bytes 0$/m.test(metrics), !ON_LIBRARIES);
   assert.equal(stackReader, ON_LIBRARIES ? readByProtoLoader : readCheckRequest);
   assert.equal(testedListener, status.listener.kind);
   assert.match(MAIN, ON_LIBRARIES ? /library-main\.js$/ : /src\/main\.js$/);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { toHttp2Limits, toLimitStatus } from "../../src/app-listener.ts";
+import { toLimitStatus, toLimits } from "../../src/app-listener.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { resolveSettings, type Settings } from "../../src/config/settings.ts";
 import { DEFAULT_LIMITS } from "../../src/server/http2/limits.ts";
@@ -35,12 +35,12 @@ const EACH: readonly (readonly [set: string, name: keyof typeof DEFAULT_LIMITS, 
 ];
 
 it("limits the line-rate listener as its own defaults say unless told otherwise", () => {
-  assert.deepEqual(toHttp2Limits(settingsOf()), DEFAULT_LIMITS);
+  assert.deepEqual(toLimits(settingsOf()), DEFAULT_LIMITS);
 });
 
 it("has a key for every limit of the line-rate listener", () => {
   assert.deepEqual(EACH.map(([, name]) => name).sort(), Object.keys(DEFAULT_LIMITS).sort());
-  const limits = toHttp2Limits(settingsOf(...EACH.map(([set]) => set)));
+  const limits = toLimits(settingsOf(...EACH.map(([set]) => set)));
   assert.deepEqual(limits, Object.fromEntries(EACH.map(([, name, value]) => [name, value])));
 });
 
