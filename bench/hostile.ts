@@ -3,14 +3,15 @@
 // [--ordinary N] [--budget STEPS] [--listener line-rate|grpc-js]`; the server has a core of its own (taskset), the load the other.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { CHECK_PATH } from "../src/server/listener.ts";
-import { decodeCheckResponse, encodeCheckRequest } from "../test/support/check-messages.ts";
-import { createGrpcPeer, type GrpcPeer } from "../test/support/grpc-peer.ts";
-import { toBenchRequest } from "./check-request.ts";
+import { encodeCheckRequest } from "../test/support/check-messages.ts";
+import { toBenchRequest, toGrpcMessage } from "./check-request.ts";
+import { Latencies } from "./latencies.ts";
+import { LoadConnection } from "./load-connection.ts";
 import { startServer, svidgate } from "./servers.ts";
 
 const POLICY = `package envoy.authz
@@ -35,48 +36,87 @@ const { values } = parseArgs({
     ordinary: { type: "string", default: "2000" },
     budget: { type: "string", default: "20000000" },
     listener: { type: "string", default: "line-rate" },
+    /** Words for node, before svidgate's own. */
+    node: { type: "string", multiple: true, default: [] },
   },
 });
 
 /** What came of one kind of request. */
-interface Stream {
-  readonly name: string;
-  readonly waitedMs: number[];
-  readonly answers: Map<string, number>;
-}
+class Figures {
+  readonly waited = new Latencies();
+  readonly answers = new Map<string, number>();
 
-const createStream = (name: string): Stream => ({ name, waitedMs: [], answers: new Map() });
-
-/** Sends at even distances for as long as asked, whether answers come or not; ends when all answers are there. */
-async function send(stream: Stream, perSecond: number, seconds: number, ask: () => Promise<string>): Promise<void> {
-  const startMs = performance.now();
-  const pending: Promise<void>[] = [];
-  for (let sent = 0; sent < perSecond * seconds; ) {
-    const due = Math.min(perSecond * seconds, ((performance.now() - startMs) / 1_000) * perSecond);
-    for (; sent < due; sent++) {
-      const sentMs = performance.now();
-      const note = (answer: string): void => {
-        stream.waitedMs.push(performance.now() - sentMs);
-        stream.answers.set(answer, (stream.answers.get(answer) ?? 0) + 1);
-      };
-      pending.push(ask().then(note, (error: unknown) => note(String(error))));
-    }
-    await delay(1);
+  note(answer: string, waitedMs: number): void {
+    this.waited.add(waitedMs);
+    this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
   }
-  await Promise.all(pending);
+
+  row(name: string): string {
+    const { waited, answers } = this;
+    const times = [0.5, 0.99, 1].map((part) => waited.quantileMs(part).toFixed(1));
+    const counts = [...answers].map(([answer, count]) => `${answer}: ${count}`).join(", ");
+    return `| ${[name, waited.count, ...times, counts].join(" | ")} |\n`;
+  }
 }
 
-async function check(peer: GrpcPeer, request: Uint8Array): Promise<string> {
-  const ended = await peer.call(CHECK_PATH, request);
-  return "bytes" in ended ? `status ${decodeCheckResponse(ended.bytes).status?.code ?? 0}` : `code ${ended.code}`;
+/** Some connections that ask one thing when it is due, in turn. */
+class Askers {
+  readonly #connections: readonly LoadConnection[];
+  #next = 0;
+  figures = new Figures();
+
+  constructor(connections: number, body: Buffer) {
+    this.#connections = Array.from(
+      { length: connections },
+      () =>
+        new LoadConnection({
+          socket: connect(PORT, "127.0.0.1"),
+          bodies: [body],
+          onAnswer: (outcome, waitedMs) => this.figures.note(outcome, waitedMs),
+          onEnd: (why) => {
+            throw new Error(`the server ended a connection: ${why}`);
+          },
+        }),
+    );
+  }
+
+  /** Sends at even distances for as long as asked, whether answers come or not; ends when all answers are there. */
+  async ask(perSecond: number, seconds: number): Promise<void> {
+    const startMs = performance.now();
+    for (let sent = 0; sent < perSecond * seconds; ) {
+      const nowMs = performance.now();
+      const due = Math.min(perSecond * seconds, Math.floor(((nowMs - startMs) / 1_000) * perSecond));
+      // What a window does not admit waits since it was due.
+      const sinceMs = Math.min(nowMs, startMs + (sent / perSecond) * 1_000 + 1);
+      for (let tries = this.#connections.length; sent < due && tries > 0; ) {
+        const took = this.#connections[this.#next++ % this.#connections.length]?.send(1, sinceMs) ?? 0;
+        sent += took;
+        if (took === 0) tries--;
+      }
+      await delay(1);
+    }
+    while (this.#connections.some(({ inFlight }) => inFlight > 0)) await delay(1);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
 }
 
-function print({ name, waitedMs, answers }: Stream): void {
-  const sorted = [...waitedMs].sort((a, b) => a - b);
-  const at = (part: number): string =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(1);
-  const counts = [...answers].map(([answer, count]) => `${answer}: ${count}`).join(", ");
-  process.stdout.write(`| ${name} | ${sorted.length} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${counts} |\n`);
+async function askLive(perSecond: number, seconds: number): Promise<Figures> {
+  const figures = new Figures();
+  const asked: Promise<void>[] = [];
+  for (let sent = 0; sent < perSecond * seconds; sent++) {
+    const sentMs = performance.now();
+    asked.push(
+      fetch(`http://127.0.0.1:${ADMIN_PORT}/livez`).then(({ status }) => {
+        figures.note(String(status), performance.now() - sentMs);
+      }),
+    );
+    await delay(1_000 / perSecond);
+  }
+  await Promise.all(asked);
+  return figures;
 }
 
 async function main(): Promise<void> {
@@ -85,42 +125,41 @@ async function main(): Promise<void> {
   const listener = values.listener === "grpc-js" ? "grpc-js" : "line-rate";
   const command = svidgate(join(folder, "p.rego"), "none", PORT, 0, listener);
   const args = command.args.map((word) => (word === "off" ? `127.0.0.1:${ADMIN_PORT}` : word));
-  const server = await startServer({ ...command, args: [...args, "--set", `svidgate.policy.budget=${values.budget}`] });
+  const server = await startServer({
+    ...command,
+    args: [...values.node, ...args, "--set", `svidgate.policy.budget=${values.budget}`],
+  });
   const hostileBody = JSON.stringify({ items: Array.from({ length: ITEMS }, (_, n) => n) });
   const headers = { "content-type": "application/json" };
   const hostile = encodeCheckRequest({
     attributes: { request: { http: { method: "POST", path: "/", headers, raw_body: Buffer.from(hostileBody) } } },
   });
-  const ordinary = toBenchRequest();
-  const peers = Array.from({ length: 8 }, () => createGrpcPeer(`127.0.0.1:${PORT}`));
-  const attacker = createGrpcPeer(`127.0.0.1:${PORT}`);
+  const seconds = Number(values.seconds);
+  const perSecond = Number(values.ordinary);
+  const others = new Askers(8, toGrpcMessage(toBenchRequest()));
+  const attacker = new Askers(1, toGrpcMessage(hostile));
   try {
-    let next = 0;
-    const askOrdinary = () => check(peers[next++ % peers.length] ?? attacker, ordinary);
-    await send(createStream("warm-up"), Number(values.ordinary), 3, askOrdinary);
+    await others.ask(perSecond, 3);
     process.stdout.write(
       "| requests | number | p50 ms | p99 ms | max ms | answers |\n| --- | --- | --- | --- | --- | --- |\n",
     );
-    for (const perSecond of [0, Number(values.hostile)]) {
-      const beside = `, beside ${perSecond} hostile ones a second`;
-      const streams = ["ordinary", "/livez", "hostile"].map((name) =>
-        createStream(name + (name === "hostile" ? "" : beside)),
-      );
-      const [others, live, attack] = streams as [Stream, Stream, Stream];
-      const seconds = Number(values.seconds);
+    for (const hostilePerSecond of [0, Number(values.hostile)]) {
+      others.figures = new Figures();
       const cpuMs = server.cpuMs();
-      await Promise.all([
-        send(others, Number(values.ordinary), seconds, askOrdinary),
-        send(live, 20, seconds, async () => String((await fetch(`http://127.0.0.1:${ADMIN_PORT}/livez`)).status)),
-        send(attack, perSecond, seconds, () => check(attacker, hostile)),
+      const [live] = await Promise.all([
+        askLive(20, seconds),
+        others.ask(perSecond, seconds),
+        attacker.ask(hostilePerSecond, seconds),
       ]);
-      for (const stream of streams) if (stream.waitedMs.length > 0) print(stream);
-      process.stdout.write(
-        `| CPU of the server: ${((server.cpuMs() - cpuMs) / seconds / 10).toFixed(0)} %, RSS ${server.rssMib().toFixed(0)} MiB | | | | | |\n`,
-      );
+      const beside = `, beside ${hostilePerSecond} hostile ones a second`;
+      process.stdout.write(others.figures.row(`ordinary${beside}`) + live.row(`/livez${beside}`));
+      if (hostilePerSecond > 0) process.stdout.write(attacker.figures.row("hostile"));
+      const busy = ((server.cpuMs() - cpuMs) / seconds / 10).toFixed(0);
+      process.stdout.write(`| CPU of the server: ${busy} %, RSS ${server.rssMib().toFixed(0)} MiB | | | | | |\n`);
     }
   } finally {
-    for (const peer of [...peers, attacker]) peer.close();
+    others.close();
+    attacker.close();
     await server.stop();
     rmSync(folder, { recursive: true });
   }

@@ -50,6 +50,8 @@ const NEXT_BLOCK = Buffer.concat([
 const HEAD_BYTES = 9;
 /** SPEC: RFC 9113 §6.9.2. */
 const FIRST_WINDOW = 65_535;
+/** SPEC: RFC 9113 §4.2. */
+const MAX_FRAME_BYTES = 16_384;
 const MAX_WINDOW = 2 ** 31 - 1;
 /** What we have received is given back in parts of this size. */
 const GIVE_BACK_BYTES = 2 ** 28;
@@ -67,8 +69,15 @@ const uint32 = (value: number): Buffer => {
   return bytes;
 };
 
-const unitOf = (block: Buffer, body: Buffer): Buffer =>
-  Buffer.concat([frame(FRAME.HEADERS, END_HEADERS, 0, block), frame(FRAME.DATA, END_STREAM, 0, body)]);
+/** The frames of a check, for a stream that is still to be written into them. */
+function unitOf(block: Buffer, body: Buffer): Buffer {
+  const frames = [frame(FRAME.HEADERS, END_HEADERS, 0, block)];
+  for (let at = 0; at < body.length; at += MAX_FRAME_BYTES) {
+    const part = body.subarray(at, at + MAX_FRAME_BYTES);
+    frames.push(frame(FRAME.DATA, at + part.length === body.length ? END_STREAM : 0, 0, part));
+  }
+  return Buffer.concat(frames);
+}
 
 /** A connection that is ready to send. */
 export class LoadConnection {
@@ -129,9 +138,8 @@ export class LoadConnection {
     let stream = this.#nextStream - 2 * sent;
     for (const unit of parts) {
       unit.copy(out, at);
-      out.writeUInt32BE(stream, at + 5);
-      out.writeUInt32BE(stream, at + HEAD_BYTES + out.readUIntBE(at, 3) + 5);
-      at += unit.length;
+      const end = at + unit.length;
+      for (; at < end; at += HEAD_BYTES + out.readUIntBE(at, 3)) out.writeUInt32BE(stream, at + 5);
       stream += 2;
     }
     this.inFlight += sent;
