@@ -221,6 +221,49 @@ describe("a fault of the handler", () => {
   });
 });
 
+describe("what is relayed", () => {
+  it("may have 64 KiB a message, for it is only names", async (t) => {
+    const { dial, faults } = await makeWorld(t);
+    const peer = dial();
+    const large = Buffer.alloc(64 * 1024 + 1);
+    peer.send(head(1, WATCH));
+    for (let at = 0; at < large.length + 5; at += 16_384) {
+      peer.send(frame(FRAME.DATA, 0, 1, grpcMessage(large).subarray(at, at + 16_384)));
+      await peer.settled();
+    }
+    const { blocks } = await peer.answer(1);
+    assert.equal(blocks.at(-1)?.["grpc-status"], "8");
+    peer.send(check(3));
+    assert.equal((await peer.answer(3)).data.length, 5 + MESSAGE.length);
+    assert.deepEqual(faults, []);
+  });
+
+  it("is Watch alone where no services were added, and counts among a connection's streams", async (t) => {
+    const { dial, http2 } = await makeWorld(t, { limits: { maxConcurrentStreams: 2 } });
+    const peer = dial();
+    peer.send(head(1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
+    assert.equal((await peer.answer(1)).blocks[0]?.["grpc-status"], "12");
+    for (const stream of [3, 5, 7]) peer.send(head(stream, WATCH), last(stream, Buffer.alloc(0)));
+    // REFUSED_STREAM.
+    assert.equal((await peer.answer(7)).resetCode, 7);
+    assert.equal(http2.streamRefusals.concurrent_streams, 1);
+  });
+
+  it("is gone with its connection", async (t) => {
+    const { dial, health, listener } = await makeWorld(t);
+    const peer = dial();
+    peer.send(head(1, WATCH), last(1, Buffer.alloc(0)));
+    await peer.frame("a state", ({ type }) => type === FRAME.DATA);
+    peer.socket.resetAndDestroy();
+    await until(() => listener.connections === 0);
+    health.drain();
+    const next = dial();
+    next.send(head(1, WATCH), last(1, Buffer.alloc(0)));
+    const { payload } = await next.frame("a state", ({ type }) => type === FRAME.DATA);
+    assert.deepEqual(payload, grpcMessage(Buffer.from([8, 2])));
+  });
+});
+
 describe("a drain of the line-rate listener", () => {
   it("answers checks that wait, ends watches, and counts its reason", async (t) => {
     let answer = (): void => undefined;
