@@ -1,7 +1,7 @@
-// What all parts of one connection share: its streams, its writing side, what it holds, and how it and its streams end.
-// SPEC: RFC 9113 §5.4 (connection errors, stream errors), §6.8 (GOAWAY), §8.1 (an answer before the end of a request).
+// What all parts of one connection share: its streams, its writing side, what it holds, and how it ends.
+// SPEC: RFC 9113 §5.4.1 (connection errors), §6.8 (GOAWAY).
 
-import type { ConnectionEnd, StreamRefusal } from "../../telemetry/http2-catalogue.ts";
+import type { ConnectionEnd } from "../../telemetry/http2-catalogue.ts";
 import type { Peer } from "../peer.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { ERROR_CODE, type ErrorCode } from "./error-code.ts";
@@ -10,6 +10,7 @@ import { FrameWriter, NOTHING } from "./frame-writer.ts";
 import { OutputBatch } from "./output-batch.ts";
 import { SendFlow } from "./send-flow.ts";
 import type { ServerStream, StreamDuties } from "./server-stream.ts";
+import { StreamEnds } from "./stream-ends.ts";
 import { Streams } from "./streams.ts";
 import type { BytesHolder } from "./unfinished-bytes.ts";
 
@@ -23,11 +24,10 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   readonly streams = new Streams();
   readonly writer: FrameWriter;
   readonly flow: SendFlow;
+  readonly ends: StreamEnds;
   /** Frames that ask for work and carry none. */
   readonly control: FloodGuard;
   readonly #batch: OutputBatch;
-  /** Streams that the peer resets, or that are reset because of what it did. */
-  readonly #resets: FloodGuard;
   /** When the batch that is worked on came, or the last one. */
   nowMs: number;
   /** True while a read batch is worked on: what is written waits for its end. */
@@ -37,8 +37,6 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   /** Set by the last GOAWAY of a graceful end: later streams are ignored, and the connection ends with its open ones. */
   isLeaving = false;
   heldBytes = 0;
-  /** Since when no stream is open, while none is. */
-  idleSinceMs: number;
   #isCounted = false;
   #isReleased = false;
   #flushIsDue = false;
@@ -54,10 +52,8 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     this.options = options;
     this.peer = options.peer;
     this.nowMs = options.clock.monotonicMs();
-    this.idleSinceMs = this.nowMs;
     const maxEarned = FRAMES_EARNED_BY_DATA * limits.maxConcurrentStreams;
     this.control = new FloodGuard(limits.maxControlFramesPerSecond, maxEarned, this.nowMs);
-    this.#resets = new FloodGuard(limits.maxResetsPerSecond, limits.maxConcurrentStreams, this.nowMs);
     this.#batch = new OutputBatch(options.output, () => this.#onBatchBegin());
     this.writer = new FrameWriter(this.#batch);
     this.flow = new SendFlow({
@@ -65,9 +61,10 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
       writer: this.writer,
       maxUnsentBytes: limits.maxUnsentBytes,
       onDataSent: () => this.control.earn(FRAMES_EARNED_BY_DATA),
-      onAnswered: (stream) => this.#onAnswered(stream),
+      onAnswered: (stream) => this.ends.onAnswered(stream),
       onDrained: (stream) => stream.receiver?.onDrain?.(),
     });
+    this.ends = new StreamEnds(this);
   }
 
   // What streams ask for. A fault here ends the connection, whoever called.
@@ -98,68 +95,12 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   }
 
   reset(stream: ServerStream, code: ErrorCode): void {
-    this.writer.rstStream(stream.id, code);
-    this.#close(stream, true);
+    this.ends.reset(stream, code);
   }
 
   grant(stream: ServerStream, bytes: number): void {
     stream.receiveWindow += bytes;
     this.writer.windowUpdate(stream.id, bytes);
-  }
-
-  // How streams end.
-
-  #onAnswered(stream: ServerStream): void {
-    this.#resets.earn(1);
-    // SPEC: RFC 9113 §8.1: the rest of the request is not wanted.
-    if (!stream.requestEnded) this.writer.rstStream(stream.id, ERROR_CODE.NO_ERROR);
-    this.#close(stream, !stream.requestEnded);
-  }
-
-  /** The peer has reset a stream; `stream` is undefined when it was closed before. */
-  onPeerReset(stream: ServerStream | undefined): void {
-    if (stream !== undefined) {
-      this.#close(stream, false);
-      stream.receiver?.onReset();
-    }
-    this.#countReset();
-  }
-
-  /** SPEC: RFC 9113 §5.4.2: a stream error for which the peer is to blame. `stream` is undefined when none is open. */
-  refuse(id: number, stream: ServerStream | undefined, code: ErrorCode, refusal: StreamRefusal): void {
-    this.options.counts.streamRefusals[refusal]++;
-    if (stream !== undefined) this.#end(stream, code);
-    else {
-      this.writer.rstStream(id, code);
-      this.streams.remember(id, true);
-    }
-    this.#countReset();
-  }
-
-  /** A request that does not come to its end. */
-  expire(stream: ServerStream): void {
-    this.options.counts.streamRefusals.slow_sender++;
-    this.#end(stream, ERROR_CODE.CANCEL);
-  }
-
-  #end(stream: ServerStream, code: ErrorCode): void {
-    this.reset(stream, code);
-    stream.receiver?.onReset();
-  }
-
-  #countReset(): void {
-    if (!this.#resets.admitEarned(this.nowMs)) this.fail("reset_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
-  }
-
-  #close(stream: ServerStream, byUs: boolean): void {
-    stream.isOpen = false;
-    this.streams.remove(stream, byUs);
-    this.idleSinceMs = this.inBatch ? this.nowMs : this.options.clock.monotonicMs();
-    if (stream.queue !== undefined) this.flow.drop(stream);
-    if (stream.heldBytes > 0) {
-      this.hold(-stream.heldBytes);
-      stream.heldBytes = 0;
-    }
   }
 
   // What the connection holds.
@@ -288,7 +229,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     if (this.#isReleased) return;
     this.#isReleased = true;
     for (const stream of this.streams.list()) {
-      this.#close(stream, true);
+      this.ends.close(stream, true);
       try {
         stream.receiver?.onReset();
       } catch (error) {

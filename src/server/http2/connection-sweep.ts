@@ -57,7 +57,7 @@ export class ConnectionSweep {
     if (core.isOver) return;
     for (const stream of core.streams.list()) {
       const isSlow = !stream.requestEnded && nowMs - stream.openedMs >= requestTimeoutMs;
-      if (isSlow && stream.isOpen && stream.receiver?.isLongLived !== true) core.expire(stream);
+      if (isSlow && stream.isOpen && stream.receiver?.isLongLived !== true) core.ends.expire(stream);
     }
   }
 

@@ -5,7 +5,8 @@
 //                        incoming-headers.ts: opens streams), bodies (receive-flow.ts), windows and the rest
 //   server-stream.ts     is what an answerer holds; its answers go through send-flow.ts (windows, what has to wait) and
 //                        frame-writer.ts into output-batch.ts, which leaves in one write when the batch is over
-// connection-core.ts is what they share, and how streams and the connection end; connection-sweep.ts is what takes too long.
+// connection-core.ts is what they share, and how the connection ends; stream-ends.ts how streams end; connection-sweep.ts what
+// takes too long.
 
 import type { Clock } from "../../base/clock.ts";
 import type { ConnectionEnd } from "../../telemetry/http2-catalogue.ts";
@@ -160,7 +161,7 @@ export class Http2Connection {
 
   /** Since when no stream is open; undefined while one is. */
   get idleSinceMs(): number | undefined {
-    return this.#core.streams.openCount > 0 ? undefined : this.#core.idleSinceMs;
+    return this.#core.streams.openCount > 0 ? undefined : this.#core.ends.idleSinceMs;
   }
 
   /** False while more waits for the peer than may: nothing is to be read from it until it is true again. */

@@ -74,7 +74,7 @@ export class IncomingFrames implements FrameSink {
       case FRAME_TYPE.RST_STREAM:
         if (this.#isIdle(streamId)) this.#protocolError();
         else if (end - start !== 4) this.#sizeError();
-        else core.onPeerReset(core.streams.get(streamId));
+        else core.ends.onPeerReset(core.streams.get(streamId));
         break;
       case FRAME_TYPE.SETTINGS:
         this.#onSettings(bytes, start, end, flags, streamId);
@@ -170,7 +170,7 @@ export class IncomingFrames implements FrameSink {
     }
     const stream = core.streams.get(streamId);
     if (stream !== undefined && !core.flow.widenStream(stream, increment)) {
-      core.refuse(streamId, stream, ERROR_CODE.FLOW_CONTROL_ERROR, "flow_control");
+      core.ends.refuse(streamId, stream, ERROR_CODE.FLOW_CONTROL_ERROR, "flow_control");
       return;
     }
     this.#admitEarned();
@@ -184,7 +184,7 @@ export class IncomingFrames implements FrameSink {
   /** On a stream that was never opened there is nothing to reset: the connection ends instead. */
   #streamError(streamId: number, code: typeof ERROR_CODE.FRAME_SIZE_ERROR | typeof ERROR_CODE.PROTOCOL_ERROR): void {
     const core = this.#core;
-    if (!this.#isIdle(streamId)) core.refuse(streamId, core.streams.get(streamId), code, "malformed");
+    if (!this.#isIdle(streamId)) core.ends.refuse(streamId, core.streams.get(streamId), code, "malformed");
     else if (code === ERROR_CODE.FRAME_SIZE_ERROR) this.#sizeError();
     else this.#protocolError();
   }

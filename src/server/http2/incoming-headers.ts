@@ -57,17 +57,17 @@ export class IncomingHeaders {
     const { streams } = core;
     // SPEC: RFC 9113 §6.8: beyond the last stream of our GOAWAY, to be tried again elsewhere.
     if (core.isLeaving) streams.remember(id, true);
-    else if (block.dependsOnItself) core.refuse(id, undefined, ERROR_CODE.PROTOCOL_ERROR, "malformed");
-    else if (list === "too_large") core.refuse(id, undefined, ERROR_CODE.ENHANCE_YOUR_CALM, "header_list");
+    else if (block.dependsOnItself) core.ends.refuse(id, undefined, ERROR_CODE.PROTOCOL_ERROR, "malformed");
+    else if (list === "too_large") core.ends.refuse(id, undefined, ERROR_CODE.ENHANCE_YOUR_CALM, "header_list");
     else if (streams.openCount >= this.#maxStreams) this.#refuseBusy(id);
     else {
       const length = this.#lengthOf(list);
       if (length === MALFORMED || (block.endStream && length > 0)) {
-        core.refuse(id, undefined, ERROR_CODE.PROTOCOL_ERROR, "malformed");
+        core.ends.refuse(id, undefined, ERROR_CODE.PROTOCOL_ERROR, "malformed");
       } else if (core.flow.waitingBytes > this.#maxWaitingBytes) {
         // SECURITY: the peer asks on and does not open its windows for what it has been answered. Its frames must be read, for
         // they may open them; nothing new is begun until they do.
-        core.refuse(id, undefined, ERROR_CODE.REFUSED_STREAM, "flow_control");
+        core.ends.refuse(id, undefined, ERROR_CODE.REFUSED_STREAM, "flow_control");
       } else this.#open(id, list, length, block.endStream);
     }
   }
@@ -82,7 +82,7 @@ export class IncomingHeaders {
   #refuseBusy(id: number): void {
     const core = this.#core;
     if (this.#settingsAcknowledged) {
-      core.refuse(id, undefined, ERROR_CODE.REFUSED_STREAM, "concurrent_streams");
+      core.ends.refuse(id, undefined, ERROR_CODE.REFUSED_STREAM, "concurrent_streams");
       return;
     }
     // SPEC: RFC 9113 §6.5.3: it may not have read our limit yet, which is no offence as such.
@@ -95,8 +95,8 @@ export class IncomingHeaders {
   #onTrailers(stream: ServerStream, list: HeaderList | "too_large", block: HeaderBlock): void {
     const core = this.#core;
     const { id } = stream;
-    if (stream.requestEnded) core.refuse(id, stream, ERROR_CODE.STREAM_CLOSED, "malformed");
-    else if (list === "too_large") core.refuse(id, stream, ERROR_CODE.ENHANCE_YOUR_CALM, "header_list");
+    if (stream.requestEnded) core.ends.refuse(id, stream, ERROR_CODE.STREAM_CLOSED, "malformed");
+    else if (list === "too_large") core.ends.refuse(id, stream, ERROR_CODE.ENHANCE_YOUR_CALM, "header_list");
     else if (
       block.dependsOnItself ||
       // SPEC: RFC 9113 §8.1: a second HEADERS is trailers, and trailers end the request.
@@ -104,7 +104,7 @@ export class IncomingHeaders {
       stream.expectedBytes > 0 ||
       judgeTrailers(list) !== undefined
     ) {
-      core.refuse(id, stream, ERROR_CODE.PROTOCOL_ERROR, "malformed");
+      core.ends.refuse(id, stream, ERROR_CODE.PROTOCOL_ERROR, "malformed");
     } else {
       stream.requestEnded = true;
       stream.receiver?.onEnd();

@@ -65,11 +65,11 @@ export class ReceiveFlow {
     }
     const endStream = (flags & FLAG.END_STREAM) !== 0;
     stream.receiveWindow -= frameBytes;
-    if (stream.requestEnded) core.refuse(streamId, stream, ERROR_CODE.STREAM_CLOSED, "malformed");
+    if (stream.requestEnded) core.ends.refuse(streamId, stream, ERROR_CODE.STREAM_CLOSED, "malformed");
     else if (stream.receiveWindow < 0) {
-      core.refuse(streamId, stream, ERROR_CODE.FLOW_CONTROL_ERROR, "flow_control");
+      core.ends.refuse(streamId, stream, ERROR_CODE.FLOW_CONTROL_ERROR, "flow_control");
     } else if (!this.#fitsLength(stream, end - start, endStream)) {
-      core.refuse(streamId, stream, ERROR_CODE.PROTOCOL_ERROR, "malformed");
+      core.ends.refuse(streamId, stream, ERROR_CODE.PROTOCOL_ERROR, "malformed");
     } else if (endStream) this.#onLast(stream, bytes, start, end);
     else {
       // SPEC: RFC 9113 §6.9.1: nobody keeps padding, and a stream's window is sized for its message.
@@ -115,7 +115,7 @@ export class ReceiveFlow {
     if ((streamId & 1) === 0 || streamId > streams.highestId) {
       core.fail("protocol_error", ERROR_CODE.PROTOCOL_ERROR);
     } else if (!core.isLeaving && streams.closed(streamId) !== "reset") {
-      core.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
+      core.ends.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
     } else if (length === 0 && !core.control.admit(core.nowMs)) {
       core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
     }
