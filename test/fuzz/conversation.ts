@@ -42,6 +42,8 @@ export class Conversation {
   readonly #connection: Http2Connection;
   readonly #ends: number[] = [];
   #hasBegun = false;
+  #steps = 0;
+  /** Steps since all was sent. */
   #waits = 0;
   readonly #patience: number;
   #isLeaving = false;
@@ -231,7 +233,7 @@ export class Conversation {
       return request.wasReset || stream?.state === "ended" || stream?.state === "reset";
     };
     if (!this.#client.isContent) {
-      if (++this.#waits > this.#patience * 10) throw new Finding("a valid conversation does not end");
+      if (++this.#steps > this.#patience * 10) throw new Finding("a valid conversation does not end");
       return;
     }
     if (!this.#client.requests.every(isAnswered) || this.#watch.unacknowledged > 0) {
@@ -251,29 +253,28 @@ export class Conversation {
   }
 
   #checkAnswer(request: SentRequest, stream: WatchedStream): void {
-    const { expected, id } = request;
-    const got = `stream ${id}: ${stream.state} ${stream.status} ${stream.grpcStatus} reset ${stream.resetCode}, ${stream.bodyBytes} octets; wanted ${JSON.stringify(expected).slice(0, 200)}`;
+    const { expected } = request;
+    const wrong = (): Finding => new Finding(describe(request, stream));
     if (request.wasReset) return;
     // More waited for the client's windows than may: it may try again.
     const wasBusy = this.#server.counts.streamRefusals.flow_control > 0;
     if (stream.state === "reset" && stream.resetCode === REFUSED_STREAM && wasBusy) return;
     this.answers++;
     if (expected.kind === "reset") {
-      if (stream.resetCode !== expected.code || stream.status !== undefined) throw new Finding(got);
+      if (stream.resetCode !== expected.code || stream.status !== undefined) throw wrong();
       return;
     }
-    if (stream.state !== "ended") throw new Finding(got);
+    if (stream.state !== "ended") throw wrong();
     if (expected.kind === "http") {
-      if (stream.status !== expected.status || stream.grpcStatus !== undefined) throw new Finding(got);
+      if (stream.status !== expected.status || stream.grpcStatus !== undefined) throw wrong();
     } else if (expected.kind === "status") {
-      if (stream.status !== "200" || stream.grpcStatus !== expected.code || stream.bodyBytes > 0)
-        throw new Finding(got);
+      if (stream.status !== "200" || stream.grpcStatus !== expected.code || stream.bodyBytes > 0) throw wrong();
     } else if (
       stream.status !== "200" ||
       stream.grpcStatus !== "0" ||
       !bodyOf(stream).equals(prefixed(expected.bytes))
     ) {
-      throw new Finding(got);
+      throw wrong();
     }
   }
 
@@ -305,4 +306,11 @@ export class Conversation {
     if (this.#output.written.length > 0) throw new Finding("a write after the end");
     if (this.record.at(-1)?.[0] !== "closed" && this.#watch.goawayCode !== undefined) this.#watch.end();
   }
+}
+
+function describe({ id, expected }: SentRequest, stream: WatchedStream): string {
+  const { state, status, grpcStatus, resetCode, bodyBytes } = stream;
+  const wanted =
+    expected.kind === "message" ? `a message of ${expected.bytes.length} octets` : JSON.stringify(expected);
+  return `stream ${id}: ${state}, ${status} ${grpcStatus}, reset ${resetCode}, ${bodyBytes} octets; wanted ${wanted}`;
 }

@@ -19,6 +19,8 @@ export interface FuzzClientOptions {
   readonly requests: number;
   /** Whether some messages are packed. */
   readonly usesThreads: boolean;
+  /** Bodies that fit the first windows of any server, all together. */
+  readonly isSmall?: boolean;
 }
 
 /** One request on its way. */
@@ -105,11 +107,11 @@ export class FuzzClient {
   }
 
   #request(frames: ClientFrame[]): void {
-    const { random, maxMessageBytes, usesThreads } = this.#options;
+    const { random, maxMessageBytes, usesThreads, isSmall } = this.#options;
     const id = this.#nextId;
     this.#nextId += random.chance(95) ? 2 : 2 * (1 + random.below(20));
     const sent: SentRequest = {
-      ...createRequest(random, maxMessageBytes, usesThreads),
+      ...createRequest(random, { maxMessageBytes, usesThreads, isSmall: isSmall === true }),
       id,
       at: 0,
       ended: false,

@@ -54,11 +54,9 @@ export class HeaderWriter {
 
   #field(field: HeaderField, random: Random): Buffer {
     const { name, value } = field;
-    if (!random.chance(15)) {
-      const whole = this.#find((entry) => entry.name === name && entry.value === value);
-      if (whole > 0) return integer(0x80, 7, whole);
-    }
-    const named = random.chance(10) ? 0 : this.#find((entry) => entry.name === name);
+    const whole = random.chance(15) ? 0 : this.#find(name, value);
+    if (whole > 0) return integer(0x80, 7, whole);
+    const named = random.chance(10) ? 0 : this.#find(name, undefined);
     const kind = random.chance(60) ? LITERALS[0] : random.pick(LITERALS);
     const parts = [integer(kind.flags, kind.bits, named)];
     if (named === 0) parts.push(string(name, random));
@@ -71,10 +69,11 @@ export class HeaderWriter {
     return Buffer.concat(parts);
   }
 
-  #find(is: (entry: HeaderField) => boolean): number {
-    const fixed = STATIC_TABLE.findIndex(is);
+  /** The index of a line, or of a name when `value` is undefined; 0 when there is none. */
+  #find(name: string, value: string | undefined): number {
+    const fixed = indexIn(STATIC_TABLE, name, value);
     if (fixed !== -1) return fixed + 1;
-    const own = this.#table.findIndex(is);
+    const own = indexIn(this.#table, name, value);
     return own === -1 ? 0 : own + 1 + STATIC_TABLE.length;
   }
 
@@ -84,6 +83,14 @@ export class HeaderWriter {
       this.#tableBytes -= name.length + value.length + 32;
     }
   }
+}
+
+function indexIn(table: readonly HeaderField[], name: string, value: string | undefined): number {
+  for (let at = 0; at < table.length; at++) {
+    const entry = table[at] as HeaderField;
+    if (entry.name === name && (value === undefined || entry.value === value)) return at;
+  }
+  return -1;
 }
 
 function integer(flags: number, bits: number, value: number): Buffer {

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "../../src/base/package-root.ts";
+import { compareWithNode } from "./differential.ts";
 import { type FuzzFigures, fuzz, type Reproduction } from "./fuzz.ts";
 
 const HELP = `npm run fuzz -- [flags]
@@ -12,6 +13,7 @@ Sends frames to the HTTP/2 server of the line-rate listener: valid conversations
 
   --frames N   how many; 1e6 unless told, 1e8 for the long mode
   --seed S     another seed, other conversations; 1 unless told
+  --differential N  instead: N conversations with this server and with Node's, and what they did differently
   --group G    begin with this group of conversations, as a finding names it
 `;
 
@@ -22,11 +24,14 @@ const { values: flags } = parseArgs({
     frames: { type: "string", default: "1e6" },
     seed: { type: "string", default: "1" },
     group: { type: "string", default: "0" },
+    differential: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
 
 if (flags.help) process.stdout.write(HELP);
+else if (flags.differential !== undefined)
+  await compare(toNumber("seed", flags.seed), toNumber("differential", flags.differential));
 else await main(toNumber("frames", flags.frames), toNumber("seed", flags.seed), toNumber("group", flags.group));
 
 async function main(frames: number, seed: number, firstGroup: number): Promise<void> {
@@ -50,6 +55,14 @@ async function main(frames: number, seed: number, firstGroup: number): Promise<v
     `FOUND with --seed ${seed} --group ${found.group}: ${found.error}\n  what was sent is in ${path}\n`,
   );
   process.exitCode = 1;
+}
+
+async function compare(seed: number, count: number): Promise<void> {
+  const figures = await compareWithNode(seed, count, (difference) => {
+    process.stdout.write(`${JSON.stringify(difference)}\n`);
+    process.exitCode = 1;
+  });
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
 
 function progressLine({ frames, conversations, answers }: FuzzFigures, elapsedMs: number): string {

@@ -22,7 +22,8 @@ export interface FuzzRequest {
 
 /** What a handler does, said by the first octet of its message. */
 export const MODE = { ECHO: 0, STATUS: 1, SOON: 2, LATER: 3, LARGE: 4 } as const;
-export const LARGE_FACTOR = 40;
+const LARGE_FACTOR = 40;
+const MAX_ENLARGED_BYTES = 4_000;
 /** The code of MODE.STATUS. */
 export const HANDLER_CODE = 7;
 
@@ -67,9 +68,10 @@ export function prefixed(message: Buffer, flag = 0): Buffer {
 }
 
 function messageOf(random: Random, maxBytes: number): Buffer {
-  const length = random.chance(85)
-    ? random.below(300)
-    : random.below(random.chance(10) ? maxBytes : Math.min(maxBytes, 20_000));
+  // Most are small, as checks are; some need several frames, a few more than a window.
+  const length = random.below(
+    random.chance(94) ? 300 : random.chance(85) ? 5_000 : random.chance(85) ? 40_000 : maxBytes,
+  );
   const message = Buffer.alloc(Math.min(length, maxBytes), random.below(256));
   if (message.length > 4) message.writeUInt32LE(random.next(), message.length - 4);
   if (message.length > 0) message[0] = random.chance(70) ? MODE.ECHO : random.below(5);
@@ -79,8 +81,8 @@ function messageOf(random: Random, maxBytes: number): Buffer {
 /** What the handler of fuzz-server.ts answers. */
 export function answerOf(message: Uint8Array): Buffer | undefined {
   if (message[0] === MODE.STATUS) return undefined;
-  const times = message[0] === MODE.LARGE ? LARGE_FACTOR : 1;
-  return Buffer.concat(new Array<Uint8Array>(times).fill(message));
+  if (message[0] !== MODE.LARGE || message.length > MAX_ENLARGED_BYTES) return Buffer.from(message);
+  return Buffer.concat(new Array<Uint8Array>(LARGE_FACTOR).fill(message));
 }
 
 const call = (path: string, random: Random): HeaderField[] => {
@@ -94,8 +96,16 @@ const call = (path: string, random: Random): HeaderField[] => {
 const trailersOf = (random: Random): readonly HeaderField[] | undefined =>
   random.chance(5) ? [field("x-trailer", "1")] : undefined;
 
-/** One request; `usesThreads`: it may need a thread of zlib, whose time nobody knows. */
-export function createRequest(random: Random, maxMessageBytes: number, usesThreads: boolean): FuzzRequest {
+export interface RequestOptions {
+  readonly maxMessageBytes: number;
+  /** Some messages are packed: a thread of zlib unpacks them, whose time nobody knows. */
+  readonly usesThreads: boolean;
+  /** No body is larger than some hundred octets. */
+  readonly isSmall: boolean;
+}
+
+/** One request. */
+export function createRequest(random: Random, { maxMessageBytes, usesThreads, isSmall }: RequestOptions): FuzzRequest {
   const kind = random.below(100);
   const trailers = trailersOf(random);
   if (usesThreads && random.chance(20)) return packed(random, maxMessageBytes, trailers);
@@ -104,7 +114,7 @@ export function createRequest(random: Random, maxMessageBytes: number, usesThrea
     const fields = call(random.pick(["/a.B/C", "/envoy.service.auth.v3.Authorization/Watch", "/"]), random);
     return { fields, body: prefixed(EMPTY), trailers, expected: { kind: "status", code: "12" } };
   }
-  if (kind < 86) return plain(random, trailers);
+  if (kind < 86) return plain(random, isSmall ? 400 : 40_000, trailers);
   if (kind < 90) {
     const expected = { kind: "message", bytes: Buffer.from("0801", "hex") } as const;
     return { fields: call("/grpc.health.v1.Health/Check", random), body: prefixed(EMPTY), trailers, expected };
@@ -144,7 +154,7 @@ function packed(random: Random, maxMessageBytes: number, trailers: FuzzRequest["
   };
 }
 
-function plain(random: Random, trailers: FuzzRequest["trailers"]): FuzzRequest {
+function plain(random: Random, maxBytes: number, trailers: FuzzRequest["trailers"]): FuzzRequest {
   const method = random.pick(["GET", "PUT", "OPTIONS", "HEAD", "POST"]);
   const fields = [
     field(":method", method),
@@ -154,7 +164,7 @@ function plain(random: Random, trailers: FuzzRequest["trailers"]): FuzzRequest {
   ];
   if (random.chance(50))
     fields.push(field("content-type", random.pick(["text/html", "application/grpc-web", "application/json"])));
-  const body = Buffer.alloc(random.chance(50) ? 0 : random.below(40_000));
+  const body = Buffer.alloc(random.chance(50) ? 0 : random.below(maxBytes));
   return { fields, body, trailers, expected: { kind: "http", status: "415" } };
 }
 
