@@ -13,8 +13,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { IssuedCertificate } from "../../src/base/x509.ts";
 import { startEnvoy } from "../../src/cli/demo/envoy-process.ts";
 import { openCheckServer } from "../../src/server/check-server.ts";
-import { createGrpcJsListener } from "../../src/server/grpc-js-listener.ts";
 import { createHealth } from "../../src/server/health.ts";
+import { createLineRateListener } from "../../src/server/line-rate-listener.ts";
 import { parseListenAddress } from "../../src/server/listen-address.ts";
 import { type DecodedCheckRequest, decodeCheckRequest } from "./check-messages.ts";
 import { portOf, SERVER_ID } from "./envoy.ts";
@@ -151,7 +151,7 @@ async function openRecorder(
         throw error;
       },
     },
-    createListener: (listener) => createGrpcJsListener(listener),
+    createListener: (listener) => createLineRateListener(listener),
   });
   assert.ok(opened.ok, opened.ok ? "" : opened.detail);
   undos.push(() => opened.value.close());
