@@ -21,6 +21,10 @@ const KNOWN: readonly { readonly why: string; readonly is: (difference: Differen
     is: ({ key, theirs }) => key.startsWith("replace ") && theirs.includes("\ufffd"),
   },
   {
+    why: "text that replace has taken apart into bytes is no UTF-8, at which OPA's module aborts in lower and upper",
+    is: ({ rego, ours }) => rego.includes("replace(") && ours === "policy_trap: abort: string: invalid unicode",
+  },
+  {
     why: "errors of additional properties come in random order out of OPA",
     is: ({ key, ours, theirs }) => key.startsWith("json.match_schema ") && ours.length === theirs.length,
   },
