@@ -95,30 +95,18 @@ async function main(folder: string): Promise<void> {
   process.stdout.write(
     `svidgate ${packageVersion()}, Node ${process.versions.node}, ${cpus()[0]?.model ?? "unknown"}, ${message.length} bytes a check; waiting times at ${PACED_RATE} checks/s\n\n`,
   );
-  const rows = [...results].map(([name, rounds]) => [
-    name,
-    spread(
-      rounds.map(({ full }) => full.checksPerSecond),
-      0,
-    ),
-    spread(
-      rounds.map(({ full }) => full.serverCpuUs),
-      1,
-    ),
-    spread(
-      rounds.map(({ paced }) => paced.p50Ms),
-      2,
-    ),
-    spread(
-      rounds.map(({ paced }) => paced.p99Ms),
-      2,
-    ),
-    median(rounds.map(({ startMs }) => startMs)).toFixed(0),
-    spread(
-      rounds.map(({ full }) => full.serverRssMib),
-      0,
-    ),
-  ]);
+  const rows = [...results].map(([name, rounds]) => {
+    const of = (digits: number, pick: (round: Round) => number): string => spread(rounds.map(pick), digits);
+    return [
+      name,
+      of(0, ({ full }) => full.checksPerSecond),
+      of(1, ({ full }) => full.serverCpuUs),
+      of(2, ({ paced }) => paced.p50Ms),
+      of(2, ({ paced }) => paced.p99Ms),
+      median(rounds.map(({ startMs }) => startMs)).toFixed(0),
+      of(0, ({ full }) => full.serverRssMib),
+    ];
+  });
   const head = [
     "server, one core",
     "checks/s",

@@ -41,6 +41,8 @@ const { values } = parseArgs({
 
 interface Round {
   readonly full: FrameLoadFigures;
+  /** One check in flight on each connection: nothing shares a read or a write. */
+  readonly single: FrameLoadFigures;
   readonly paced: FrameLoadFigures;
   readonly h2load: number;
 }
@@ -54,14 +56,15 @@ async function measure(kind: string, port: number, body: string): Promise<Round>
     const streams = Number(values.streams);
     const load = { port, bodies: body, core: LOAD_CORE, pid: server.pid, connections, streams };
     const full = runFrameLoad({ ...load, warmUp: 1.5, seconds: Number(values.seconds) });
+    const single = runFrameLoad({ ...load, streams: 1, warmUp: 0.5, seconds: Number(values.seconds) });
     const paced = runFrameLoad({ ...load, warmUp: 0.5, seconds: Number(values.seconds), rate: PACED_RATE });
-    for (const { notAllowed } of [full, paced])
+    for (const { notAllowed } of [full, single, paced])
       if (notAllowed > 0) throw new Error(`${kind}: ${notAllowed} checks were not allowed`);
     const requests = Math.ceil(full.checksPerSecond * Number(values.seconds));
     const h2load = values.h2load
       ? runLoad({ port, body, requests, connections, streams, core: LOAD_CORE }).checksPerSecond
       : Number.NaN;
-    return { full, paced, h2load };
+    return { full, single, paced, h2load };
   } finally {
     await server.stop();
   }
@@ -84,45 +87,25 @@ async function main(folder: string): Promise<void> {
     `svidgate ${packageVersion()}, Node ${process.versions.node}, ${cpus()[0]?.model ?? "unknown"}; ${message.length} bytes a check, ${values.connections} connections with ${values.streams} in flight each; waiting times at ${PACED_RATE} checks/s\n\n`,
   );
   const rows = [...results].map(([kind, rounds]) => {
-    const of = (pick: (round: Round) => number): readonly number[] => rounds.map(pick);
+    const of = (digits: number, pick: (round: Round) => number): string => spread(rounds.map(pick), digits);
+    const middle = (pick: (round: Round) => number): number => median(rounds.map(pick));
     return [
       kind,
-      spread(
-        of(({ full }) => full.checksPerSecond),
-        0,
-      ),
-      spread(
-        of(({ full }) => full.serverCpuUs),
-        2,
-      ),
-      Math.round(1e6 / median(of(({ full }) => full.serverCpuUs))).toString(),
-      `${Math.round(100 * median(of(({ full }) => full.serverBusy)))} %`,
-      median(of(({ full }) => full.loadCpuUs)).toFixed(2),
-      spread(
-        of(({ paced }) => paced.p50Ms),
-        2,
-      ),
-      spread(
-        of(({ paced }) => paced.p99Ms),
-        2,
-      ),
-      spread(
-        of(({ full }) => full.serverRssMib),
-        0,
-      ),
-      ...(values.h2load
-        ? [
-            spread(
-              of(({ h2load }) => h2load),
-              0,
-            ),
-          ]
-        : []),
+      of(0, ({ full }) => full.checksPerSecond),
+      of(2, ({ full }) => full.serverCpuUs),
+      Math.round(1e6 / middle(({ full }) => full.serverCpuUs)).toString(),
+      `${Math.round(100 * middle(({ full }) => full.serverBusy))} %`,
+      middle(({ full }) => full.loadCpuUs).toFixed(2),
+      of(1, ({ single }) => single.serverCpuUs),
+      of(2, ({ paced }) => paced.p50Ms),
+      of(2, ({ paced }) => paced.p99Ms),
+      of(0, ({ full }) => full.serverRssMib),
+      ...(values.h2load ? [of(0, ({ h2load }) => h2load)] : []),
     ];
   });
   const head = [
-    ...["a check that does nothing on", "checks/s", "CPU of a check, µs", "checks/s per core"],
-    ...["server busy", "CPU of the load, µs", "p50 ms", "p99 ms", "RSS MiB"],
+    ...["a check that does nothing on", "checks/s", "CPU of a check, µs", "checks/s per core", "server busy"],
+    ...["CPU of the load, µs", "CPU of a check, one in flight, µs", "p50 ms", "p99 ms", "RSS MiB"],
     ...(values.h2load ? ["h2load: checks/s"] : []),
   ];
   process.stdout.write(table(head, rows));
