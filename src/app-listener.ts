@@ -14,6 +14,7 @@ import { createLineRateListener } from "./server/line-rate-listener.ts";
 import type { ListenAddress } from "./server/listen-address.ts";
 import type { ListenerLimits } from "./server/listener.ts";
 import { loadReflection } from "./server/reflection.ts";
+import type { ConnectionEnd } from "./telemetry/http2-catalogue.ts";
 import type { Http2MetricCounts } from "./telemetry/http2-metrics.ts";
 import type { Log } from "./telemetry/log.ts";
 
@@ -66,10 +67,17 @@ export async function openAppListener(
       health,
       limits: toLimits(settings),
       onFault: (error) => log.error("listener fault", { error: toError(error) }),
+      onEnding: ({ pep }, reason) => {
+        const level = ORDINARY_ENDS.has(reason) ? "debug" : "warn";
+        log[level]("connection ended", { reason, address: pep.address, spiffeId: pep.spiffeId });
+      },
     },
   });
   return opened.ok ? ok({ server: opened.value, http2 }) : opened;
 }
+
+/** Ends that no peer is to blame for, nor anybody else. */
+const ORDINARY_ENDS: ReadonlySet<ConnectionEnd> = new Set(["idle", "max_age", "keep_alive", "peer_refused", "drain"]);
 
 /** What the listener bounds; grpc-js leaves alone what it does not know. */
 export const toLimits = (settings: Settings): Required<Omit<ListenerLimits, "maxWatches">> => ({

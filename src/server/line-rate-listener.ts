@@ -126,6 +126,7 @@ export function createLineRateListener(
         counts,
         expiresMs: clock.monotonicMs() + limits.maxConnectionAgeMs * jitter,
         onFault,
+        onEnding: (reason) => options.onEnding?.(peer, reason),
         onClose: () => {
           if (byPeer.get(peer) === connection) byPeer.delete(peer);
           held.forget(connection);

@@ -4,6 +4,7 @@
 import type { Socket } from "node:net";
 import type { CheckHandler } from "../authz/check-handler.ts";
 import type { Clock } from "../base/clock.ts";
+import type { ConnectionEnd } from "../telemetry/http2-catalogue.ts";
 import type { Health } from "./health.ts";
 import type { Http2Limits } from "./http2/limits.ts";
 import type { Peer } from "./peer.ts";
@@ -24,6 +25,8 @@ export interface ListenerOptions {
   readonly limits?: ListenerLimits;
   /** Told of what must not happen: a handler that threw. Must not throw. */
   onFault(error: unknown): void;
+  /** Told that a connection is being ended, and why, by a listener that counts it. Must not throw. */
+  onEnding?(peer: Peer, reason: ConnectionEnd): void;
 }
 
 /** A speaker of gRPC over connections that accept.ts has taken. */

@@ -18,6 +18,7 @@ export const OWN_PARTS_ONLY: readonly OwnPartsOnly[] = [
   { file: "http2-grpc", why: FRAMES },
   { file: "http2-headers", why: FRAMES },
   { file: "http2-stalls", why: FRAMES },
+  { file: "serve-limits", why: "limits that grpc-js does not have, on the running program" },
   {
     file: "decision-vectors",
     test: "d_status_float",

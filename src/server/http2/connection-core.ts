@@ -178,8 +178,10 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
 
   /** A connection ends for one reason: the first. */
   #count(reason: ConnectionEnd): void {
-    if (!this.#isCounted) this.options.counts.connectionEnds[reason]++;
+    if (this.#isCounted) return;
     this.#isCounted = true;
+    this.options.counts.connectionEnds[reason]++;
+    this.options.onEnding?.(reason);
   }
 
   /** The end of a turn: what was written leaves; a leaving connection without streams ends. */

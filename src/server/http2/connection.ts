@@ -44,6 +44,8 @@ export interface ConnectionOptions {
   /** Shared by all connections of a listener. */
   readonly unfinished: UnfinishedBytes;
   readonly counts: Http2Counts;
+  /** Told why svidgate ends the connection, once, as it begins to. Must not throw. */
+  onEnding?(reason: ConnectionEnd): void;
   /** Told once, when the connection will take no more: after `output.end()`, `output.destroy()` or `closed()`. */
   onEnd(): void;
   /** Told of what must not happen; the connection has ended by then. */
