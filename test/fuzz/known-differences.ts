@@ -15,16 +15,22 @@ export interface SentFacts {
   readonly mostSettings: number;
   readonly hasExcessPadding: boolean;
   readonly hasGoaway: boolean;
+  /** A stream's WINDOW_UPDATE by nothing, or by more than a window holds. */
+  readonly hasOddWindow: boolean;
   readonly hasMisshapenPriority: boolean;
   /** A request whose identifier is below one that was used before. */
   readonly goesBack: boolean;
   /** Streams on which something came after END_STREAM. */
   readonly endedTwice: ReadonlySet<number>;
   readonly reset: ReadonlySet<number>;
+  /** Streams with a request. */
+  readonly requested: ReadonlySet<number>;
   /** Streams whose request has no :authority, or one that is none (RFC 3986 §3.2). */
   readonly withoutAuthority: ReadonlySet<number>;
 }
 
+/** Together with what a window holds already, it may be too much. */
+const LARGE_UPDATE = 0x7000_0000;
 const AUTHORITY = /^[A-Za-z0-9._~!$&'()*+,;=:@%[\]-]+$/;
 
 /** Reads what was sent, behind `prefaceBytes`. */
@@ -38,12 +44,17 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
   let mostSettings = 0;
   let hasExcessPadding = false;
   let hasGoaway = false;
+  let hasOddWindow = false;
   let hasMisshapenPriority = false;
   for (const bytes of batches) {
     splitter.split(bytes, (type, flags, id, payload) => {
       blocks.take(type, flags, id, payload);
       if (type === FRAME_TYPE.RST_STREAM) reset.add(id);
       if (type === FRAME_TYPE.GOAWAY) hasGoaway = true;
+      if (type === FRAME_TYPE.WINDOW_UPDATE && id > 0 && payload.length === 4) {
+        const bytes = payload.readUInt32BE(0) & 0x7fff_ffff;
+        hasOddWindow ||= bytes === 0 || bytes > LARGE_UPDATE;
+      }
       if (type === FRAME_TYPE.PRIORITY && payload.length !== 5) hasMisshapenPriority = true;
       if ((type === FRAME_TYPE.SETTINGS || type === FRAME_TYPE.PING) && (flags & FLAG.ACK) !== 0) needlessAcks++;
       if (type === FRAME_TYPE.SETTINGS) mostSettings = Math.max(mostSettings, payload.length / 6);
@@ -53,10 +64,20 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
       if ((flags & FLAG.END_STREAM) !== 0) ended.add(id);
     });
   }
-  const { goesBack, withoutAuthority } = blocks;
+  const { goesBack, requested, withoutAuthority } = blocks;
   const isCut = splitter.restBytes > 0 || blocks.isOpen;
-  const streams = { endedTwice, reset, withoutAuthority };
-  return { isCut, needlessAcks, mostSettings, hasExcessPadding, hasGoaway, hasMisshapenPriority, goesBack, ...streams };
+  const streams = { endedTwice, reset, requested, withoutAuthority };
+  return {
+    isCut,
+    needlessAcks,
+    mostSettings,
+    hasExcessPadding,
+    hasGoaway,
+    hasOddWindow,
+    hasMisshapenPriority,
+    goesBack,
+    ...streams,
+  };
 }
 
 /** The header blocks among what was sent. */
@@ -65,7 +86,7 @@ class SentBlocks {
   goesBack = false;
   isOpen = false;
   readonly #decoder = createHpackDecoder({ maxTableBytes: 4096, maxListBytes: 1 << 20 });
-  readonly #seen = new Set<number>();
+  readonly requested = new Set<number>();
   #highestId = 0;
   #parts: Buffer[] = [];
 
@@ -83,12 +104,12 @@ class SentBlocks {
     const block = Buffer.concat(this.#parts);
     this.#parts = [];
     const list = this.#decoder.decode(block, 0, block.length);
-    if (!this.#seen.has(id)) {
+    if (!this.requested.has(id)) {
       if (id < this.#highestId) this.goesBack = true;
       const authority = typeof list === "string" ? undefined : list.fields.find(({ name }) => name === ":authority");
       if (!AUTHORITY.test(authority?.value ?? "")) this.withoutAuthority.add(id);
     }
-    this.#seen.add(id);
+    this.requested.add(id);
     this.#highestId = Math.max(this.#highestId, id);
   }
 }
@@ -115,10 +136,13 @@ export function explainEnd(ours: Answers, nodes: Answers, didWe: boolean, facts:
   if ((code === undefined || code === INTERNAL_ERROR) && facts.needlessAcks > 0) return "an acknowledgement of nothing";
   // The client opens no more streams, but those that it has are still answered (RFC 9113 §6.8); Node ends with an error of the client.
   if (facts.hasGoaway) return "GOAWAY of the client";
+  // RFC 9113 §6.9, §6.9.1 ask for a stream error, and of a stream that is closed for none; Node ends the session.
+  if (facts.hasOddWindow) return "a window of a stream that grows by nothing or overflows";
   // RFC 9113 §6.3 asks for a stream error.
   if (code === FRAME_SIZE_ERROR && facts.hasMisshapenPriority) return "PRIORITY of a wrong length";
   // RFC 9113 §5.1 lets a stream error do in `half-closed (remote)`, and we have answered and closed by then.
-  if (code === STREAM_CLOSED && facts.endedTwice.size > 0) return "a frame after END_STREAM";
+  if ((code === STREAM_CLOSED || code === INTERNAL_ERROR) && facts.endedTwice.size > 0)
+    return "a frame after END_STREAM";
   if (code === ENHANCE_YOUR_CALM && facts.mostSettings > 32) return "more than 32 settings in a frame";
   return undefined;
 }
@@ -138,7 +162,9 @@ export function explainStream(
   // RFC 9113 §8.3.1 leaves :authority to the client; what is asked of us does not depend on it.
   if (nodes?.resetCode === PROTOCOL_ERROR && facts.withoutAuthority.has(id)) return "no authority";
   // An identifier that was passed over is closed; nghttp2 drops what comes for it.
-  if (ours?.resetCode === STREAM_CLOSED && nodes === undefined) return "a frame on a stream that was passed over";
+  if (nodes === undefined && !facts.requested.has(id)) return "a frame on a stream that was passed over";
+  // Windows were lowered after we had answered and before Node did; what was to open them again is cut off.
+  if (nodes?.resetCode === undefined && facts.isCut) return "a window that is not opened again";
   if (facts.endedTwice.has(id)) return "a frame after END_STREAM";
   return undefined;
 }
