@@ -118,6 +118,33 @@ describe("a socket under an HTTP/2 connection", () => {
     assert.equal(counts.connectionEnds.protocol_error, 0);
   });
 
+  it("lets other connections have their turn while there is much to read", async (t) => {
+    let opened = 0;
+    const answer = answering(0);
+    const busy = await makeWorld(
+      t,
+      (stream, ...rest) => {
+        opened++;
+        return answer(stream, ...rest);
+      },
+      { limits: { maxUnsentBytes: 64 * MIB } },
+    );
+    const before: number[] = [];
+    const other = await makeWorld(t, (stream, ...rest) => {
+      before.push(opened);
+      return answer(stream, ...rest);
+    });
+    await Promise.all([busy.peer.settled(), other.peer.settled()]);
+    const bytes = request(1).length;
+    const requests = Math.ceil((2 * MIB) / bytes);
+    busy.peer.send(windowUpdate(0, 2 ** 30), repeat(requests, (i) => request(2 * i + 1)));
+    other.peer.send(request(1));
+    assert.equal((await other.peer.answer(1)).data.length, 5);
+    assert.equal((await busy.peer.answer(2 * requests - 1)).data.length, 5);
+    assert.equal(opened, requests);
+    assert.ok((before[0] ?? 0) * bytes <= 3 * 64 * 1024, `${before[0]} of ${requests} requests went before`);
+  });
+
   it("sends what is larger than any buffer, as the peer takes it", async (t) => {
     const { peer } = await makeWorld(t, answering(5 * MIB));
     peer.send(windowUpdate(0, 2 ** 30), request(1), windowUpdate(1, 2 ** 30));
