@@ -69,7 +69,10 @@ export function findEntry(bytes: Buffer, range: Range, key: string): Range {
     const { start, end } = findField(bytes, candidate, 1);
     return start < 0 ? wanted.length === 0 : wanted.equals(bytes.subarray(start, end));
   });
-  return entry === undefined ? ABSENT : findField(bytes, entry, 2);
+  if (entry === undefined) return ABSENT;
+  const value = findField(bytes, entry, 2);
+  // SPEC: protobuf encoding guide, "Maps": an entry without a value has the default one, here an empty message.
+  return value.start < 0 ? { start: entry.end, end: entry.end } : value;
 }
 
 /** What a value of Envoy's metadata is, as far as it is a scalar; null for whatever is not. */

@@ -4,34 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCheckRequest } from "../../src/authz/check-request.ts";
 import { checkRequest, listValue, structValue } from "../../src/authz/check-request-fields.ts";
-import type { RequestView } from "../../src/authz/request-view.ts";
 import { mergeRepeated } from "../../src/base/protobuf-merge.ts";
 import { scanMessage } from "../../src/base/protobuf-scan.ts";
 import type { MessageTable } from "../../src/base/protobuf-table.ts";
 import { WireReader } from "../../src/base/protobuf-wire.ts";
-import { withNumbersAsText } from "../support/json-oracle.ts";
+import { toFacts } from "../support/check-request-facts.ts";
 import { readByProtoLoader } from "../support/proto-loader-request.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
 
 const RUNS = 2_000;
-
-/** Everything that a decision asks of a request. */
-function toFacts(request: RequestView): object {
-  const json = request.attributesJson();
-  const names = ["x-request-id", "content-type", "a", "b", "", "__proto__", "constructor", "get"];
-  const keys = [...names, "é"];
-  return {
-    attributes: json === undefined ? undefined : withNumbersAsText(json),
-    texts: [request.method, request.host, request.path, request.scheme, request.protocol, request.requestId],
-    bodies: [request.body, request.rawBody],
-    peers: [request.principal, request.sourcePrincipal, request.sourceCertificate, request.destinationPrincipal],
-    sourceAddress: request.sourceAddress,
-    contextExtensions: request.contextExtensions,
-    headers: names.map((name) => [request.header(name), request.mapHeader(name)]),
-    metadata: keys.flatMap((namespace) => keys.map((key) => request.filterMetadata(namespace, key))),
-  };
-}
 
 test("a request is what proto-loader decodes", () => {
   const random = new Random(1);

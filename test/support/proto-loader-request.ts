@@ -105,8 +105,9 @@ class DecodedRequest implements RequestView {
   filterMetadata(namespace: string, key: string): string | number | boolean | null | undefined {
     const metadata = messageOf(messageOf(this.#attributes ?? NOTHING, "metadata_context"), "filter_metadata");
     const value = ownOf(messageOf((ownOf(metadata, namespace) as Decoded | undefined) ?? NOTHING, "fields"), key);
-    // protobufjs has null for an entry without a value.
-    if (value === undefined || value === null) return undefined;
+    if (value === undefined) return undefined;
+    // protobufjs has null for an entry without a value, which stands for the default one: a value of no kind.
+    if (value === null) return null;
     const { stringValue, boolValue, numberValue } = value as Record<string, string | boolean | number | undefined>;
     if (typeof numberValue === "number") return Number.isFinite(numberValue) ? numberValue : null;
     return stringValue ?? boolValue ?? null;

@@ -63,23 +63,28 @@ const DOUBLES = [
   123456.789,
 ];
 
-/** A message of the table; `depth` bounds nesting. With `odd`, unknown fields and wrong wire types are in it. */
-export function randomMessage(random: Random, table: MessageTable, depth: number, odd: boolean): Uint8Array {
+/** Nothing odd; fields that the table does not have, odd varints and map entries without key or value; or wrong wire types too. */
+export type Oddity = boolean | "unknown";
+
+/** A message of the table; `depth` bounds nesting. Singular fields repeat. */
+export function randomMessage(random: Random, table: MessageTable, depth: number, odd: Oddity): Uint8Array {
   const writer = new WireWriter();
   const count = random.below(table.fields.length + 2);
   for (let index = 0; index < count; index++) {
     const field = random.pick(table.fields);
-    if (odd && random.chance(8)) writeOdd(random, writer, random.chance(50) ? field.number : 1 + random.below(40));
+    if (odd === "unknown" && random.chance(8)) writeOdd(random, writer, 1000 + random.below(40));
+    else if (odd === true && random.chance(8))
+      writeOdd(random, writer, random.chance(50) ? field.number : 1 + random.below(40));
     else if (field.kind !== Kind.message || depth > 0) writeField(random, writer, field, depth, odd);
   }
   return writer.finish();
 }
 
-function writeField(random: Random, writer: WireWriter, field: Field, depth: number, odd: boolean): void {
+function writeField(random: Random, writer: WireWriter, field: Field, depth: number, odd: Oddity): void {
   switch (field.kind) {
     case Kind.message: {
       const table = field.message as MessageTable;
-      const complete = field.cardinality === "map" && !odd;
+      const complete = field.cardinality === "map" && odd === false;
       writer.bytes(field.number, complete ? entry(random, table, depth) : randomMessage(random, table, depth - 1, odd));
       break;
     }
@@ -96,7 +101,7 @@ function writeField(random: Random, writer: WireWriter, field: Field, depth: num
       // protobufjs, the oracle of messages that are not odd, fails on 32-bit numbers of ten bytes.
       writer.varint(
         field.number,
-        odd || field.kind === Kind.int64 ? random.pick(VARINTS) : random.pick([0n, 1n, 2n ** 31n - 1n]),
+        odd !== false || field.kind === Kind.int64 ? random.pick(VARINTS) : random.pick([0n, 1n, 2n ** 31n - 1n]),
       );
   }
 }
