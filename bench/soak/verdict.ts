@@ -43,7 +43,7 @@ export function slopeOf(points: readonly (readonly [number, number])[]): number 
 
 const HOUR_MS = 3_600_000;
 /** A paced load that falls behind by more than this is not the load that was to be. */
-const MIN_ASKED = 0.98;
+const MIN_ASKED = 0.95;
 
 /** The whole verdict, memory first. */
 export function judge(outcome: SoakOutcome): readonly Verdict[] {
