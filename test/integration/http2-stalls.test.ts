@@ -10,20 +10,23 @@ import {
   FRAME,
   frame,
   grpcMessage,
+  literals,
   MAGIC,
   PREFACE,
   ping,
   repeat,
+  resetStream,
   SETTING,
   settings,
   uint32,
   windowUpdate,
 } from "../support/h2-frames.ts";
-import { openRawPeer, toTarget } from "../support/h2-raw-peer.ts";
+import { openRawPeer, type SeenFrame, toTarget } from "../support/h2-raw-peer.ts";
 import {
   answerOf,
   behave,
   CHECK_BLOCK,
+  CHECK_FIELDS,
   check,
   head,
   type LineRateServer,
@@ -84,6 +87,26 @@ describe("a peer that does not read", { concurrency: 8 }, () => {
     await ordinary.stop();
     // The limit, what the kernel takes of a unix socket, and one batch.
     assert.ok(large * SIZE < 4 << 20, `${large} of 900 answers were made`);
+    assert.deepEqual(ends(server), {});
+  });
+
+  it("is not read from either while answers to PING and SETTINGS wait", async (t) => {
+    const server = await openLineRate(t, {
+      limits: { ...limits, maxControlFramesPerSecond: 100_000_000, writeTimeoutMs: 60_000 },
+      unix: true,
+    });
+    const ordinary = await startOrdinaryChecks(server.address, 17 << 20);
+    const deaf = server.dial({ deaf: true });
+    deaf.send(repeat(1000, () => Buffer.concat([ping(), settings()])));
+    const block = repeat(20_000, () => ping());
+    for (let at = 0; at < 40; at++) deaf.send(block);
+    // 13 MiB: once nothing is read any more, what is left stays with the sender.
+    for (let left = -1; left !== deaf.socket.writableLength; ) {
+      left = deaf.socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok(deaf.socket.writableLength > 8 << 20, `${deaf.socket.writableLength} bytes are left`);
+    await ordinary.stop();
     assert.deepEqual(ends(server), {});
   });
 
@@ -216,6 +239,72 @@ describe("a peer that does not finish", { concurrency: 8 }, () => {
     alive.send(check(1));
     assertEcho(await alive.answer(1));
     assert.deepEqual(ends(server), { keep_alive: 1 });
+  });
+});
+
+describe("a peer that watches", () => {
+  const WATCH = literals(
+    CHECK_FIELDS.map(([name, value]) => [name, name === ":path" ? "/grpc.health.v1.Health/Watch" : value]),
+  );
+  const watch = (stream: number): Buffer => check(stream, Buffer.alloc(0), WATCH);
+
+  it("may do so for as long as it likes, and is told of changes", async (t) => {
+    const server = await openLineRate(t, {
+      limits: { requestTimeoutMs: 200, idleTimeoutMs: 200, writeTimeoutMs: 200 },
+    });
+    const peer = server.dial();
+    peer.send(check(1, Buffer.from("\x0a\x05ready"), WATCH));
+    const isData = (value: number) => (each: SeenFrame) => each.type === FRAME.DATA && each.payload.at(-1) === value;
+    await peer.frame("SERVING", isData(1));
+    // Longer than each of those times, and a sweep.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    server.health.setReady(false);
+    await peer.frame("NOT_SERVING", isData(2));
+    assert.deepEqual(ends(server), {});
+  });
+
+  it("a thousand times at once, is refused most of them, and gives the rest up", async (t) => {
+    const server = await openLineRate(t, { limits: { maxResetsPerSecond: 10_000 } });
+    const ordinary = await startOrdinaryChecks(server.address);
+    const peer = server.dial();
+    peer.send(repeat(1000, (at) => watch(2 * at + 1)));
+    // The last one has been heard: RESOURCE_EXHAUSTED beyond the 256 that may be open over all connections.
+    assert.equal((await peer.answer(1999)).blocks[0]?.["grpc-status"], "8");
+    const open = (): number => peer.frames.filter((each) => each.type === FRAME.DATA).length;
+    await peer.frame("256 statuses", () => open() >= 256);
+    await peer.settled();
+    assert.equal(open(), 256);
+    peer.send(repeat(1000, (at) => resetStream(2 * at + 1)));
+    await peer.settled();
+    peer.send(check(2001), watch(2003));
+    assertEcho(await peer.answer(2001));
+    await peer.frame("a watch again", (each) => each.type === FRAME.DATA && each.stream === 2003);
+    await ordinary.stop();
+    assert.deepEqual([ends(server), server.faults], [{}, []]);
+  });
+
+  it("and resets, over and over, is cut off", async (t) => {
+    const server = await openLineRate(t, { limits: { maxResetsPerSecond: 50 } });
+    const ordinary = await startOrdinaryChecks(server.address);
+    const peer = server.dial();
+    peer.send(repeat(5000, (at) => Buffer.concat([watch(2 * at + 1), resetStream(2 * at + 1)])));
+    assert.equal(await peer.goodbye(), 0xb);
+    await ordinary.stop();
+    assert.deepEqual(ends(server), { reset_flood: 1 });
+    assert.deepEqual(server.faults, []);
+  });
+
+  it("and does not read, and goes: nothing is left", async (t) => {
+    const server = await openLineRate(t);
+    const peers = Array.from({ length: 20 }, () => server.dial());
+    for (const peer of peers) peer.send(repeat(5, (at) => watch(2 * at + 1)));
+    await Promise.all(peers.map((peer) => peer.frame("a status", (each) => each.type === FRAME.DATA)));
+    for (const peer of peers) peer.socket.resetAndDestroy();
+    await until(
+      () => server.listener.connections === 0,
+      () => "all are gone",
+    );
+    assert.deepEqual(server.faults, []);
   });
 });
 
