@@ -31,6 +31,7 @@ import {
   windowUpdate,
 } from "../support/h2-frames.ts";
 import {
+  answerOf,
   CHECK_BLOCK,
   CHECK_FIELDS,
   check,
@@ -167,6 +168,24 @@ const controls: readonly Flood[] = [
     Buffer.concat([check(1, WAIT), repeat(20_000, () => windowUpdate(1, 1))]),
   ],
   [
+    "WINDOW_UPDATE of 1 on a stream whose answer waits for it",
+    "control_flood",
+    Buffer.concat([
+      settings([SETTING.INITIAL_WINDOW_SIZE, 0]),
+      check(1, answerOf(100_000)),
+      repeat(20_000, () => windowUpdate(1, 1)),
+    ]),
+  ],
+  [
+    "windows that open and close while 50 answers wait",
+    "control_flood",
+    Buffer.concat([
+      settings([SETTING.INITIAL_WINDOW_SIZE, 0]),
+      each(50, (id) => [check(id, answerOf(10_000))]),
+      repeat(5000, (at) => settings([SETTING.INITIAL_WINDOW_SIZE, at % 2])),
+    ]),
+  ],
+  [
     "WINDOW_UPDATE of a closed stream",
     "control_flood",
     Buffer.concat([check(1), repeat(20_000, () => windowUpdate(1, 1000))]),
@@ -259,6 +278,24 @@ describe("what is no flood", () => {
     }
     assertEcho(await peer.answer(1199));
     assert.deepEqual(ends(server), {});
+  });
+
+  it("5,000 checks of which each has other headers, large ones, in HPACK's table and beside it", async (t) => {
+    const server = await openLineRate(t, { limits: { maxConcurrentStreams: 1000 } });
+    const peer = server.dial();
+    peer.send(windowUpdate(0, 1_000_000));
+    for (let from = 0; from < 5000; from += 500) {
+      peer.send(
+        repeat(500, (at) => {
+          const id = 2 * (from + at) + 1;
+          const lines = [literal("x-request-id", `id ${id}`, 0x40), literal("x-large", `${id}`.repeat(500))];
+          return check(id, MESSAGE, Buffer.concat([CHECK_BLOCK, ...lines]));
+        }),
+      );
+    }
+    assertEcho(await peer.answer(9999));
+    assert.equal(peer.frames.filter((each) => each.type === FRAME.DATA).length, 5000);
+    assert.deepEqual([ends(server), refusals(server)], [{}, {}]);
   });
 
   it("20,000 checks as fast as they can be sent", async (t) => {
