@@ -14,6 +14,7 @@ import { decodeCheckResponse, encodeCheckRequest } from "../support/check-messag
 import { createGrpcPeer, type Ended, type GrpcPeer } from "../support/grpc-peer.ts";
 import { startHttpServer, type TestServer } from "../support/http-send-world.ts";
 import { type Serving, startServing } from "../support/serve-process.ts";
+import { itOnStack } from "../support/stack.ts";
 
 const SECRET = "s3cr3t";
 const policyOf = (url: string): string => `package envoy.authz
@@ -137,7 +138,7 @@ describe("a check that waits", () => {
     assert.equal(await counted('svidgate_decisions_total{outcome="error",reason="policy_overloaded"}'), 1);
   });
 
-  it("asks 64 times and no more", async () => {
+  itOnStack("http-send", "asks 64 times and no more", async () => {
     assert.deepEqual(await check("/many"), {
       code: 2,
       details: `http.send to 127.0.0.1:${outside.port}: the evaluation has asked 64 times already`,

@@ -13,7 +13,7 @@ import { encodeCheckRequest } from "../support/check-messages.ts";
 import { createGrpcPeer } from "../support/grpc-peer.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { startServing } from "../support/serve-process.ts";
-import { STACK_ENGINE } from "../support/stack.ts";
+import { itOnStack, STACK_ENGINE } from "../support/stack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "svidgate-print-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -80,7 +80,7 @@ async function serveOnce(level: string): Promise<readonly Record<string, unknown
 }
 
 describe("print and trace of a policy that decides", () => {
-  it("go to the log of serve at debug", async () => {
+  itOnStack("policy-print", "go to the log of serve at debug", async () => {
     const lines = await serveOnce("debug");
     const told = lines.map(({ level, msg, text, note }) => ({ level, msg, said: text ?? note }));
     const once = [
@@ -105,7 +105,7 @@ describe("print and trace of a policy that decides", () => {
     assert.ok(kept.ok && Buffer.from(kept.wasm).includes("asked for"));
   });
 
-  it("decide nothing: the answer is the same with and without a listener", async () => {
+  itOnStack("policy-print", "decide nothing: the answer is the same with and without a listener", async () => {
     const lines: string[] = [];
     const notes: string[] = [];
     const listening = { onPrint: (line: string) => lines.push(line), onTrace: (note: string) => notes.push(note) };

@@ -2,6 +2,7 @@
 // SVIDGATE_TEST_STACK=libraries (`npm run test:grpc-js`), the libraries alone that these parts took the place of: the listener on
 // @grpc/grpc-js, CheckRequests read by @grpc/proto-loader, policies run by @open-policy-agent/opa-wasm.
 
+import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readCheckRequest } from "../../src/authz/check-request.ts";
 import type { ReadRequest } from "../../src/authz/request-view.ts";
@@ -13,6 +14,11 @@ export const ON_LIBRARIES: boolean = process.env["SVIDGATE_TEST_STACK"] === "lib
 /** Whether a test runs on what is tested now: its file's name without `.test.ts`, and its own as in `libraries.ts`. */
 export const runsOnStack = (file: string, test: string): boolean =>
   !ON_LIBRARIES || !OWN_PARTS_ONLY.some((entry) => entry.file === file && entry.test === test);
+
+/** A test of such a name; nothing where it does not run. */
+export function itOnStack(file: string, test: string, run: () => Promise<void>): void {
+  if (runsOnStack(file, test)) it(test, run);
+}
 
 /** The program to start as a process of its own. */
 export const MAIN: string = fileURLToPath(
