@@ -48,10 +48,14 @@ import { until } from "../support/until.ts";
 const BODY = grpcMessage(MESSAGE);
 const NO_BYTES = Buffer.alloc(0);
 const SETTINGS_ACK = frame(FRAME.SETTINGS, ACK, 0);
+// No timeout may end an attack before the limit that is attacked.
 const LIMITS: Partial<Http2Limits> = {
   maxResetsPerSecond: 50,
   maxControlFramesPerSecond: 200,
   maxConcurrentStreams: 100,
+  requestTimeoutMs: 60_000,
+  writeTimeoutMs: 60_000,
+  keepAliveTimeMs: 60_000,
 };
 
 const ends = ({ http2 }: LineRateServer): Partial<Record<ConnectionEnd, number>> => seen(http2.connectionEnds);
