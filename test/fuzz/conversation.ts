@@ -33,6 +33,8 @@ export class Conversation {
   readonly record: Recorded[] = [];
   frames = 0;
   isOver = false;
+  /** No other conversation is open on its server. */
+  isAlone = false;
   answers = 0;
   readonly #random: Random;
   readonly #server: FuzzServer;
@@ -65,6 +67,7 @@ export class Conversation {
       headerTableBytes: limits.maxHeaderTableBytes,
       requests: 1 + random.below(random.chance(20) ? 120 : 30),
       usesThreads,
+      isBulky: random.chance(1),
     });
     this.#connection = server.connect(this.#output, () => {
       this.#ends.push(1);
@@ -249,6 +252,10 @@ export class Conversation {
     for (const request of this.#client.requests)
       this.#checkAnswer(request, this.#watch.streams.get(request.id) as WatchedStream);
     if (this.#watch.goawayCode !== undefined) throw new Finding(`GOAWAY ${this.#watch.goawayCode} to a valid client`);
+    // What is not read yet, because this client reads slowly, is held too.
+    const { unfinishedBytes } = this.#server.counts;
+    if (this.isAlone && this.#connection.wantsRead && unfinishedBytes > 0)
+      throw new Finding(`${unfinishedBytes} bytes are held after the last answer`);
     this.#close();
   }
 
@@ -265,6 +272,8 @@ export class Conversation {
       return;
     }
     if (stream.state !== "ended") throw wrong();
+    // RFC 9113 §8.1: who is answered before the end of its request is told that the rest is not wanted.
+    if (!stream.endWasSent && stream.resetCode === undefined) throw wrong();
     if (expected.kind === "http") {
       if (stream.status !== expected.status || stream.grpcStatus !== undefined) throw wrong();
     } else if (expected.kind === "status") {

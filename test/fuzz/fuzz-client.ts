@@ -21,6 +21,8 @@ export interface FuzzClientOptions {
   readonly usesThreads: boolean;
   /** Bodies that fit the first windows of any server, all together. */
   readonly isSmall?: boolean;
+  /** Bodies that exceed windows, most of them. */
+  readonly isBulky?: boolean;
 }
 
 /** One request on its way. */
@@ -103,15 +105,16 @@ export class FuzzClient {
           Buffer.concat([words(2 * random.below(100)), Buffer.of(9)]),
         ),
       );
-    else this.#reset(frames);
+    // At last it waits for what it asked: a stream that does not go on must not be freed by chance.
+    else if (this.requests.length < this.#options.requests) this.#reset(frames);
   }
 
   #request(frames: ClientFrame[]): void {
-    const { random, maxMessageBytes, usesThreads, isSmall } = this.#options;
+    const { random, maxMessageBytes, usesThreads, isSmall = false, isBulky = false } = this.#options;
     const id = this.#nextId;
     this.#nextId += random.chance(95) ? 2 : 2 * (1 + random.below(20));
     const sent: SentRequest = {
-      ...createRequest(random, { maxMessageBytes, usesThreads, isSmall: isSmall === true }),
+      ...createRequest(random, { maxMessageBytes, usesThreads, isSmall, isBulky }),
       id,
       at: 0,
       ended: false,

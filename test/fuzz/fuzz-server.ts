@@ -11,7 +11,7 @@ import type { OpenStream } from "../../src/server/http2/stream.ts";
 import { createUnfinishedBytes, type UnfinishedBytes } from "../../src/server/http2/unfinished-bytes.ts";
 import { createUnverifiedPeer } from "../../src/server/peer.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
-import { answerOf, HANDLER_CODE, MODE } from "./requests.ts";
+import { answerOf, ECHOED_LINE, HANDLER_CODE, MODE } from "./requests.ts";
 import { Finding } from "./server-watch.ts";
 
 /** The writing end of a connection, with a kernel that takes as much as it is told to. */
@@ -109,8 +109,8 @@ export class FuzzServer {
     });
   }
 
-  readonly #handler: CheckHandler = (request) => {
-    const bytes = answerOf(request);
+  readonly #handler: CheckHandler = (request, call) => {
+    const bytes = answerOf(request, call.metadata?.(ECHOED_LINE));
     const reply: CheckReply =
       bytes === undefined
         ? { kind: "status", code: HANDLER_CODE, message: "denied: 100 %" }

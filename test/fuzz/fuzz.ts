@@ -88,7 +88,9 @@ async function runGroup(
     for (;;) {
       const open = conversations.filter(({ isOver }) => !isOver);
       if (open.length === 0) break;
-      await random.pick(open).step();
+      const one = random.pick(open);
+      one.isAlone = open.length === 1;
+      await one.step();
     }
     // What was still to come has nowhere to go.
     for (const settle of server.later) settle();

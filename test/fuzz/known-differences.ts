@@ -13,6 +13,7 @@ export interface SentFacts {
   /** SETTINGS and PING: beyond those of a server that sends one SETTINGS and no PING. */
   readonly needlessAcks: number;
   readonly mostSettings: number;
+  readonly namesSettingTwice: boolean;
   readonly hasExcessPadding: boolean;
   readonly hasGoaway: boolean;
   /** A stream's WINDOW_UPDATE by nothing, or by more than a window holds. */
@@ -42,6 +43,7 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
   const reset = new Set<number>();
   let needlessAcks = -1;
   let mostSettings = 0;
+  let namesSettingTwice = false;
   let hasExcessPadding = false;
   let hasGoaway = false;
   let hasOddWindow = false;
@@ -57,7 +59,11 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
       }
       if (type === FRAME_TYPE.PRIORITY && payload.length !== 5) hasMisshapenPriority = true;
       if ((type === FRAME_TYPE.SETTINGS || type === FRAME_TYPE.PING) && (flags & FLAG.ACK) !== 0) needlessAcks++;
-      if (type === FRAME_TYPE.SETTINGS) mostSettings = Math.max(mostSettings, payload.length / 6);
+      if (type === FRAME_TYPE.SETTINGS) {
+        const ids = settingIds(payload);
+        mostSettings = Math.max(mostSettings, ids.length);
+        namesSettingTwice ||= new Set(ids).size < ids.length;
+      }
       if (type !== FRAME_TYPE.DATA && type !== FRAME_TYPE.HEADERS) return;
       if ((flags & FLAG.PADDED) !== 0 && (payload[0] ?? 0) >= payload.length) hasExcessPadding = true;
       if (ended.has(id)) endedTwice.add(id);
@@ -71,6 +77,7 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
     isCut,
     needlessAcks,
     mostSettings,
+    namesSettingTwice,
     hasExcessPadding,
     hasGoaway,
     hasOddWindow,
@@ -79,6 +86,9 @@ export function toSentFacts(batches: readonly Buffer[], prefaceBytes: number): S
     ...streams,
   };
 }
+
+const settingIds = (payload: Buffer): number[] =>
+  Array.from({ length: Math.floor(payload.length / 6) }, (_, at) => payload.readUInt16BE(6 * at));
 
 /** The header blocks among what was sent. */
 class SentBlocks {
@@ -125,7 +135,10 @@ export function explainEnd(ours: Answers, nodes: Answers, didWe: boolean, facts:
   const code = didWe ? ours.goawayCode : nodes.goawayCode;
   if (didWe) {
     // RFC 9113 §6.1 asks for a connection error; nghttp2 drops DATA for a stream that has ended without a look at it.
-    if (code === PROTOCOL_ERROR && facts.hasExcessPadding) return "padding of DATA that is ignored";
+    const isOfPadding = code === PROTOCOL_ERROR || code === FRAME_SIZE_ERROR;
+    if (isOfPadding && facts.hasExcessPadding) return "padding of DATA that is ignored";
+    // RFC 9113 §6.5.3: in order; nghttp2 looks at the last one alone.
+    if (facts.namesSettingTwice) return "a setting that comes twice";
     // RFC 9113 §5.1.1 asks for a connection error; nghttp2 takes it for a stream that is closed.
     if (code === PROTOCOL_ERROR && facts.goesBack) return "a request with an identifier that was passed over";
     // RFC 9113 §5.1 `closed`: a connection error where both ends have ended; Node has not answered yet.
@@ -162,7 +175,8 @@ export function explainStream(
   // RFC 9113 §8.3.1 leaves :authority to the client; what is asked of us does not depend on it.
   if (nodes?.resetCode === PROTOCOL_ERROR && facts.withoutAuthority.has(id)) return "no authority";
   // An identifier that was passed over is closed; nghttp2 drops what comes for it.
-  if (nodes === undefined && !facts.requested.has(id)) return "a frame on a stream that was passed over";
+  const wasPassedOver = ours?.resetCode === STREAM_CLOSED || !facts.requested.has(id);
+  if (nodes === undefined && wasPassedOver) return "a frame on a stream that was passed over";
   // Windows were lowered after we had answered and before Node did; what was to open them again is cut off.
   if (nodes?.resetCode === undefined && facts.isCut) return "a window that is not opened again";
   if (facts.endedTwice.has(id)) return "a frame after END_STREAM";

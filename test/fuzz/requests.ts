@@ -67,11 +67,14 @@ export function prefixed(message: Buffer, flag = 0): Buffer {
   return bytes;
 }
 
-function messageOf(random: Random, maxBytes: number): Buffer {
+/** A line that the handler gives back behind its message: so it is seen when a request gets the head of another. */
+export const ECHOED_LINE = "x-fuzz";
+const ECHOED = ["", "a", "b", "fuzz-1234"];
+
+function messageOf(random: Random, { maxMessageBytes: maxBytes, isBulky }: RequestOptions): Buffer {
   // Most are small, as checks are; some need several frames, a few more than a window.
-  const length = random.below(
-    random.chance(94) ? 300 : random.chance(85) ? 5_000 : random.chance(85) ? 40_000 : maxBytes,
-  );
+  const most = random.chance(94) ? 300 : random.chance(85) ? 5_000 : random.chance(85) ? 40_000 : maxBytes;
+  const length = random.below(isBulky ? maxBytes : most);
   const message = Buffer.alloc(Math.min(length, maxBytes), random.below(256));
   if (message.length > 4) message.writeUInt32LE(random.next(), message.length - 4);
   if (message.length > 0) message[0] = random.chance(70) ? MODE.ECHO : random.below(5);
@@ -79,10 +82,10 @@ function messageOf(random: Random, maxBytes: number): Buffer {
 }
 
 /** What the handler of fuzz-server.ts answers. */
-export function answerOf(message: Uint8Array): Buffer | undefined {
+export function answerOf(message: Uint8Array, line: string | undefined): Buffer | undefined {
   if (message[0] === MODE.STATUS) return undefined;
-  if (message[0] !== MODE.LARGE || message.length > MAX_ENLARGED_BYTES) return Buffer.from(message);
-  return Buffer.concat(new Array<Uint8Array>(LARGE_FACTOR).fill(message));
+  const times = message[0] === MODE.LARGE && message.length <= MAX_ENLARGED_BYTES ? LARGE_FACTOR : 1;
+  return Buffer.concat([...new Array<Uint8Array>(times).fill(message), Buffer.from(line ?? "")]);
 }
 
 const call = (path: string, random: Random): HeaderField[] => {
@@ -102,14 +105,17 @@ export interface RequestOptions {
   readonly usesThreads: boolean;
   /** No body is larger than some hundred octets. */
   readonly isSmall: boolean;
+  /** Large messages are the rule: all of them are more than any window. */
+  readonly isBulky: boolean;
 }
 
 /** One request. */
-export function createRequest(random: Random, { maxMessageBytes, usesThreads, isSmall }: RequestOptions): FuzzRequest {
+export function createRequest(random: Random, options: RequestOptions): FuzzRequest {
+  const { maxMessageBytes, usesThreads, isSmall } = options;
   const kind = random.below(100);
   const trailers = trailersOf(random);
-  if (usesThreads && random.chance(20)) return packed(random, maxMessageBytes, trailers);
-  if (kind < 78) return check(random, maxMessageBytes, trailers);
+  if (usesThreads && random.chance(20)) return packed(random, options, trailers);
+  if (kind < 78) return check(random, options, trailers);
   if (kind < 82) {
     const fields = call(random.pick(["/a.B/C", "/envoy.service.auth.v3.Authorization/Watch", "/"]), random);
     return { fields, body: prefixed(EMPTY), trailers, expected: { kind: "status", code: "12" } };
@@ -131,21 +137,23 @@ export function createRequest(random: Random, { maxMessageBytes, usesThreads, is
   return brokenMessage(random, maxMessageBytes, trailers);
 }
 
-function check(random: Random, maxMessageBytes: number, trailers: FuzzRequest["trailers"]): FuzzRequest {
-  const message = messageOf(random, maxMessageBytes);
+function check(random: Random, options: RequestOptions, trailers: FuzzRequest["trailers"]): FuzzRequest {
+  const message = messageOf(random, options);
+  const line = random.chance(50) ? random.pick(ECHOED) : undefined;
   const body = prefixed(message);
   const fields = call(CHECK_PATH, random);
   if (random.chance(10)) fields.push(field("content-length", `${body.length}`));
   if (random.chance(5)) fields.push(field("grpc-encoding", random.pick(["identity", "gzip", "br"])));
-  const bytes = answerOf(message);
+  if (line !== undefined) fields.push(field(ECHOED_LINE, line));
+  const bytes = answerOf(message, line);
   const expected: Expectation =
     bytes === undefined ? { kind: "status", code: `${HANDLER_CODE}` } : { kind: "message", bytes };
   return { fields, body, trailers, expected };
 }
 
-function packed(random: Random, maxMessageBytes: number, trailers: FuzzRequest["trailers"]): FuzzRequest {
-  const message = messageOf(random, Math.min(maxMessageBytes, 2_000));
-  const bytes = answerOf(message);
+function packed(random: Random, options: RequestOptions, trailers: FuzzRequest["trailers"]): FuzzRequest {
+  const message = messageOf(random, { ...options, maxMessageBytes: Math.min(options.maxMessageBytes, 2_000) });
+  const bytes = answerOf(message, undefined);
   return {
     fields: [...call(CHECK_PATH, random), field("grpc-encoding", "gzip")],
     body: prefixed(gzipSync(message), 1),

@@ -22,7 +22,9 @@ export interface WatchedStream {
   /** WINDOW_UPDATEs of the server. */
   granted: number;
   resetCode: number | undefined;
-  /** The server has read the end of the request. */
+  /** The client has sent the end of the request … */
+  endWasSent: boolean;
+  /** … and the server has read it. */
   requestEnded: boolean;
   /** The client has reset it, and the server has read that. */
   isForgotten: boolean;
@@ -104,10 +106,10 @@ export class ServerWatch {
     switch (type) {
       case FRAME_TYPE.HEADERS:
         if (stream === undefined) this.#open(streamId);
-        if ((flags & FLAG.END_STREAM) !== 0) this.#endedNow.push(this.streams.get(streamId) as WatchedStream);
+        if ((flags & FLAG.END_STREAM) !== 0) this.#ended(this.streams.get(streamId));
         break;
       case FRAME_TYPE.DATA:
-        if (stream !== undefined && (flags & FLAG.END_STREAM) !== 0) this.#endedNow.push(stream);
+        if ((flags & FLAG.END_STREAM) !== 0) this.#ended(stream);
         break;
       case FRAME_TYPE.RST_STREAM:
         if (stream !== undefined && payload.length === 4) this.#resetNow.push(stream);
@@ -130,6 +132,12 @@ export class ServerWatch {
     }
   }
 
+  #ended(stream: WatchedStream | undefined): void {
+    if (stream === undefined) return;
+    stream.endWasSent = true;
+    this.#endedNow.push(stream);
+  }
+
   #open(id: number): void {
     if (id > this.#highestId) this.#highestId = id;
     this.streams.set(id, {
@@ -142,6 +150,7 @@ export class ServerWatch {
       widened: 0,
       granted: 0,
       resetCode: undefined,
+      endWasSent: false,
       requestEnded: false,
       isForgotten: false,
     });
