@@ -137,7 +137,10 @@ describe("a socket under an HTTP/2 connection", () => {
     await Promise.all([busy.peer.settled(), other.peer.settled()]);
     const bytes = request(1).length;
     const requests = Math.ceil((2 * MIB) / bytes);
-    busy.peer.send(windowUpdate(0, 2 ** 30), repeat(requests, (i) => request(2 * i + 1)));
+    busy.peer.send(
+      windowUpdate(0, 2 ** 30),
+      repeat(requests, (i) => request(2 * i + 1)),
+    );
     other.peer.send(request(1));
     assert.equal((await other.peer.answer(1)).data.length, 5);
     assert.equal((await busy.peer.answer(2 * requests - 1)).data.length, 5);
