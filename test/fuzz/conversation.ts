@@ -132,7 +132,7 @@ export class Conversation {
     const frames = this.#client.next();
     if (this.kind === "valid" && this.#client.isContent) {
       this.#waits++;
-      if (this.#waits % 8 === 4) frames.push(...this.#client.openUp());
+      if (this.#waits % 8 === 4 && this.#waits < PATIENCE) frames.push(...this.#client.openUp());
     }
     this.frames += frames.length;
     return this.kind === "mutated" && random.chance(12) ? mutate(frames, random) : toBytes(frames);
