@@ -50,7 +50,7 @@ export const LIMIT_FIELDS = {
     fallback: "1h",
     parse: durationOrOff(1_000, 365 * DAY_MS),
     kind: "duration, or `off`",
-    doc: "a connection without a check for this time is asked to leave; `line-rate` only",
+    doc: "a connection without an open call for this time is asked to leave; `line-rate` only",
   },
   maxConnectionAgeMs: {
     key: "svidgate.limits.max_connection_age",
@@ -99,7 +99,7 @@ export const LIMIT_FIELDS = {
     fallback: "64MiB",
     parse: bytes(MIB, 4096 * MIB),
     kind: "size",
-    doc: "parts of messages that are not whole yet, over all connections together; beyond it the connection that holds the most is closed; `line-rate` only",
+    doc: "messages that are not whole, or not answered yet, over all connections together; beyond it the connection that holds the most is closed; `line-rate` only",
   },
   maxUnsentBytes: {
     key: "svidgate.limits.max_unsent",
