@@ -3,7 +3,16 @@
 
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { ACK, END_HEADERS, END_STREAM, FRAME, frame, headerBlock, PREFACE } from "../../test/support/h2-frames.ts";
+import {
+  ACK,
+  END_HEADERS,
+  END_STREAM,
+  FRAME,
+  frame,
+  headerBlock,
+  MAGIC,
+  PREFACE,
+} from "../../test/support/h2-frames.ts";
 import { Random } from "../../test/support/random.ts";
 
 /** Writes until its own end or the server's; `isOpen` turns false with the connection. */
@@ -50,6 +59,8 @@ const data = (stream: number, bytes: Buffer, flags = 0): Buffer => frame(FRAME.D
 
 /** A literal with indexing: a name of one letter and a value of 3,000 bytes. SPEC: RFC 7541 §6.2.1, §5.1. */
 const LARGE_ENTRY = Buffer.concat([Buffer.from([0x40, 1, 0x78, 0x7f, 0xb9, 0x16]), Buffer.alloc(3000, 0x61)]);
+/** The newest entry of the table, by index: with the entry itself it fits a frame, or the frame would be what is refused. */
+const NAMED_AGAIN = Buffer.alloc(13_000, 0xbe);
 
 const random = new Random(7);
 const noise = (bytes: number): Buffer => Buffer.from(Array.from({ length: bytes }, () => random.below(256)));
@@ -77,7 +88,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     times(100, () => frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0, 0, 0, 1]))),
   ),
   "HPACK bomb": flood((round) =>
-    headers(1 + 2 * round, Buffer.concat([CHECK, ...(round === 0 ? [LARGE_ENTRY] : []), Buffer.alloc(16_000, 0xbe)])),
+    headers(1 + 2 * round, Buffer.concat([CHECK, ...(round === 0 ? [LARGE_ENTRY] : []), NAMED_AGAIN])),
   ),
   "slow sender": async (socket, isOpen) => {
     socket.write(Buffer.concat([PREFACE, ...Array.from({ length: 50 }, (_, n) => headers(1 + 2 * n, CHECK))]));
@@ -142,9 +153,10 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     socket.resetAndDestroy();
   },
   "silent from the start": holdAfter(NOTHING, 15_000),
-  "preface only": holdAfter(PREFACE, 15_000),
+  "preface only": holdAfter(MAGIC, 15_000),
+  // Long enough for a PING of the server, after 30 s, and for the end of its patience.
   "settings never acknowledged, pings never answered": holdAfter(
     Buffer.concat([PREFACE, frame(FRAME.PING, ACK, 0, Buffer.alloc(8)), headers(1, CHECK)]),
-    15_000,
+    45_000,
   ),
 };

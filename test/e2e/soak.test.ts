@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const SOAK = fileURLToPath(new URL("../../bench/soak/main.js", import.meta.url));
 const SHORT = [
   ...["--minutes", "0.3", "--capacity-seconds", "2", "--sample-seconds", "2", "--reload-seconds", "5"],
-  // A busy machine is no finding: a third of the load, and room for a heap that is still young.
+  // A busy machine is no finding: a quarter of the load, and room for a heap that is still young.
   ...["--load", "0.25", "--max-growth", "128", "--no-pin", "--hostile-pause", "500"],
 ];
 
@@ -50,6 +50,11 @@ describe("soak", () => {
         "protocol_error",
       ])
         assert.match(out, new RegExp(`svidgate_http2_connections_ended_total\\{reason="${reason}"\\}. \\| [1-9]`), out);
+      assert.match(
+        out,
+        /svidgate_http2_streams_refused_total\{reason="header_list"\}. \| [1-9]/,
+        "the HPACK bomb is one",
+      );
     });
   }
 });
