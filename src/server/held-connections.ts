@@ -7,7 +7,7 @@ import type { ConnectionEnd } from "../telemetry/http2-catalogue.ts";
 import { createReview } from "./connection-review.ts";
 import type { Peer } from "./peer.ts";
 
-/** Why a connection is asked to leave. */
+/** Why a connection is asked to leave; `max_age` also where its peer's own time is over (`Peer.leave`). */
 export type LeaveReason = Extract<ConnectionEnd, "idle" | "max_age" | "peer_refused" | "drain">;
 
 /** One connection, as its listener holds it. */

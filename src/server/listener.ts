@@ -12,9 +12,12 @@ import type { Peer } from "./peer.ts";
 /** The only method that decides. SPEC: envoy.service.auth.v3.Authorization; v2 is answered UNIMPLEMENTED. */
 export const CHECK_PATH = "/envoy.service.auth.v3.Authorization/Check";
 
-/** What is not given is as DEFAULT_LIMITS has it. @grpc/grpc-js knows messages, streams and keep-alive, and leaves the rest alone. */
+/** What is not given is as DEFAULT_LIMITS has it. @grpc/grpc-js knows messages, streams (1000 unless given) and keep-alive, and leaves the rest alone. */
 export interface ListenerLimits extends Partial<Http2Limits> {
-  /** Open health Watch streams over all connections; more end with RESOURCE_EXHAUSTED. Default 256. */
+  /**
+   * Open health Watch streams over all connections, on the line-rate listener together with those of reflection; more end with
+   * RESOURCE_EXHAUSTED. Default 256.
+   */
   readonly maxWatches?: number;
 }
 

@@ -35,6 +35,7 @@ export interface ConnectionOutput {
   readonly unsentBytes: number;
 }
 
+/** What a connection needs: where it writes to, its limits, who answers, and who is told. */
 export interface ConnectionOptions {
   readonly output: ConnectionOutput;
   readonly peer: Peer;

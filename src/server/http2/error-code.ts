@@ -1,5 +1,6 @@
 // The error codes of RST_STREAM and GOAWAY. SPEC: RFC 9113 §7.
 
+/** By name. */
 export const ERROR_CODE = {
   NO_ERROR: 0x0,
   PROTOCOL_ERROR: 0x1,

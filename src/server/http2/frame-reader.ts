@@ -32,11 +32,6 @@ export class FrameReader {
     return this.#partial === undefined ? 0 : this.#partial.length;
   }
 
-  /** True once the client's connection preface has been read. */
-  get hasPreface(): boolean {
-    return this.#prefaceBytes === CLIENT_PREFACE.length;
-  }
-
   /** Reads chunk[from …]; gives the offset up to which it has, short of the end when the sink wanted no more. */
   read(chunk: Buffer, from: number): number {
     if (this.#broken) return chunk.length;

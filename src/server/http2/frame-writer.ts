@@ -4,12 +4,12 @@ import type { ErrorCode } from "./error-code.ts";
 import { FLAG, FRAME_HEADER_BYTES, FRAME_TYPE, MAX_FRAME_BYTES, write32Bits, writeFrameHeader } from "./frame.ts";
 import { TABLE_SIZE_ZERO } from "./header-block.ts";
 import type { OutputBatch } from "./output-batch.ts";
+import { MESSAGE_PREFIX_BYTES } from "./stream.ts";
 
-/** A gRPC message's own header: a flag and its length. */
-export const MESSAGE_PREFIX_BYTES = 5;
 /** PERF: below this a loop is quicker than a call into the runtime. */
 const SHORT_BYTES = 24;
 
+/** No octets. */
 export const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** The frames of one connection. */

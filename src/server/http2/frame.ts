@@ -1,5 +1,6 @@
 // The layout of HTTP/2 frames: types, flags, and the nine octets before each payload. SPEC: RFC 9113 §3.4, §4.1, §6.
 
+/** By name. */
 export const FRAME_TYPE = {
   DATA: 0x0,
   HEADERS: 0x1,
@@ -13,6 +14,7 @@ export const FRAME_TYPE = {
   CONTINUATION: 0x9,
 } as const;
 
+/** By name; what a flag means depends on the frame's type. */
 export const FLAG = {
   /** Of SETTINGS and PING. */
   ACK: 0x1,
@@ -26,6 +28,7 @@ export const FLAG = {
 /** What a client sends first (RFC 9113 §3.4). */
 export const CLIENT_PREFACE: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
+/** Octets before each payload: its length, type, flags and stream. */
 export const FRAME_HEADER_BYTES = 9;
 
 /** SETTINGS_MAX_FRAME_SIZE until announced otherwise. We announce nothing, and what we send is never larger: every peer takes it. */

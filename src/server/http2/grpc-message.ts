@@ -1,8 +1,7 @@
 // The one message of a unary call, from the DATA frames that bring it. SPEC: gRPC over HTTP/2, "Length-Prefixed-Message": one byte that
 // says whether it is compressed, four bytes of length, the message. What is compressed is unpacked elsewhere.
 
-/** The five bytes before a message. */
-export const PREFIX_BYTES = 5;
+import { MESSAGE_PREFIX_BYTES } from "./stream.ts";
 
 /** What a request's body can be besides one message. */
 export type MessageFault =
@@ -18,9 +17,9 @@ const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** PERF: the message of a body that is one whole, uncompressed message within the limit, as a view; undefined for any other body. */
 export function sliceWholeMessage(body: Buffer, maxBytes: number): Buffer | undefined {
-  const length = body.length - PREFIX_BYTES;
+  const length = body.length - MESSAGE_PREFIX_BYTES;
   if (length < 0 || length > maxBytes || body[0] !== 0 || readLength(body) !== length) return undefined;
-  return body.subarray(PREFIX_BYTES);
+  return body.subarray(MESSAGE_PREFIX_BYTES);
 }
 
 /** Puts the message together, whatever the frames are. Holds at most twice the bytes that have come, and 1 KiB. */
@@ -42,13 +41,13 @@ export class MessageParts {
   /** Takes the next bytes of the body. After a fault nothing more is to be given. */
   take(bytes: Buffer): MessageFault | undefined {
     let at = 0;
-    for (; at < bytes.length && this.#prefixBytes < PREFIX_BYTES; at++) {
+    for (; at < bytes.length && this.#prefixBytes < MESSAGE_PREFIX_BYTES; at++) {
       const byte = bytes[at] as number;
       if (this.#prefixBytes++ > 0) this.#prefixLength = this.#prefixLength * 256 + byte;
       else if (byte > 1) return "flag_unknown";
       else this.isCompressed = byte === 1;
     }
-    if (this.#prefixBytes < PREFIX_BYTES) return undefined;
+    if (this.#prefixBytes < MESSAGE_PREFIX_BYTES) return undefined;
     if (this.length === undefined) {
       if (this.#prefixLength > this.#maxBytes) return "message_too_large";
       this.length = this.#prefixLength;

@@ -7,10 +7,10 @@ import type { Http2Counts } from "./counts.ts";
 import { DEFAULT_WINDOW_BYTES } from "./frame.ts";
 import type { Unpacker } from "./grpc-compression.ts";
 import type { Deadlines, Expiring } from "./grpc-deadlines.ts";
-import { MessageParts, PREFIX_BYTES, sliceWholeMessage } from "./grpc-message.ts";
+import { MessageParts, sliceWholeMessage } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import { encodeStatusBlock, REFUSALS, REPLY_HEADERS, REPLY_TRAILERS, type Refusal } from "./grpc-response.ts";
-import type { Http2Stream, StreamReceiver } from "./stream.ts";
+import { type Http2Stream, MESSAGE_PREFIX_BYTES, type StreamReceiver } from "./stream.ts";
 
 /** What calls share. */
 export interface CallPorts {
@@ -138,7 +138,7 @@ export abstract class UnaryCall implements StreamReceiver, Expiring {
       this.refuse(encoding === "identity" ? REFUSALS.encoding_missing : REFUSALS.encoding_unsupported);
       return;
     }
-    const wanted = PREFIX_BYTES + parts.length;
+    const wanted = MESSAGE_PREFIX_BYTES + parts.length;
     if (wanted > DEFAULT_WINDOW_BYTES) this.stream.grant(wanted - DEFAULT_WINDOW_BYTES);
   }
 

@@ -3,8 +3,9 @@
 
 import { FLAG, read31Bits } from "./frame.ts";
 
+/** Bounds of one header block. */
 export interface HeaderBlockLimits {
-  /** Of the block, as it is on the wire. */
+  /** Of a block of several frames, as it is on the wire; one frame holds no more than MAX_FRAME_BYTES. */
   readonly maxBlockBytes: number;
   readonly maxContinuations: number;
 }

@@ -8,6 +8,7 @@ import { BlockMemo } from "./hpack-block-memo.ts";
 import { BlockCursor, MALFORMED } from "./hpack-cursor.ts";
 import { DynamicTable, FIELD_OVERHEAD_BYTES, fieldBytes } from "./hpack-dynamic-table.ts";
 import { STATIC_TABLE } from "./hpack-static-table.ts";
+import { DEFAULT_TABLE_BYTES } from "./settings.ts";
 
 /** Turns header blocks to lines, in the order in which they came. */
 export interface HpackDecoder {
@@ -16,9 +17,6 @@ export interface HpackDecoder {
   /** Our SETTINGS_HEADER_TABLE_SIZE that the peer has acknowledged. Lowering: the next block must begin with an update, else malformed. */
   setMaxTableBytes(bytes: number): void;
 }
-
-/** SPEC: RFC 9113 §6.5.2: what a peer uses until it has read our settings. */
-const DEFAULT_TABLE_BYTES = 4096;
 
 const INDEXED = 0x80;
 const WITH_INDEXING = 0x40;

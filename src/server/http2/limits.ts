@@ -7,7 +7,7 @@ export interface Http2Limits {
   readonly maxConcurrentStreams: number;
   /** Largest gRPC message, also after decompression. */
   readonly maxMessageBytes: number;
-  /** Largest decoded header list (RFC 9113 §6.5.2), announced. The block on the wire may have twice that. */
+  /** Largest decoded header list (RFC 9113 §6.5.2), announced. A block of several frames may have twice that on the wire. */
   readonly maxHeaderListBytes: number;
   /** Largest HPACK table that the peer may use, announced. */
   readonly maxHeaderTableBytes: number;
@@ -17,11 +17,17 @@ export interface Http2Limits {
   readonly maxControlFramesPerSecond: number;
   /** Streams a second that the peer may reset, beyond one for each that was answered. */
   readonly maxResetsPerSecond: number;
-  /** Bytes of unfinished messages over all connections; beyond them the connection that holds the most is closed. */
+  /**
+   * Bytes of requests that are not whole, or not answered when their batch is over, over all connections; beyond them the connection
+   * that holds the most is closed.
+   */
   readonly maxUnfinishedBytes: number;
-  /** Bytes that wait for a peer that does not read; beyond them nothing more is read from it. */
+  /**
+   * Bytes of one connection that wait for the kernel; beyond them nothing more is read from the peer. As many may wait for its
+   * windows; beyond them no stream is opened.
+   */
   readonly maxUnsentBytes: number;
-  /** A request must be complete within this time after its first frame. */
+  /** A request must be complete within this time after its headers, a header block after its first frame, the preface after the connection. */
   readonly requestTimeoutMs: number;
   /** Bytes that wait must move within this time, or the connection is closed. */
   readonly writeTimeoutMs: number;

@@ -18,6 +18,7 @@ import type { OpenStream } from "./stream.ts";
 /** Relayed streams open at once unless the listener's limits say otherwise. */
 export const DEFAULT_MAX_RELAYED = 256;
 
+/** The way to the server inside. */
 export interface Relay {
   readonly open: OpenStream;
   /** Streams that are relayed now. */

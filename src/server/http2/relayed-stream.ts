@@ -10,6 +10,7 @@ import type { Http2Stream, StreamReceiver } from "./stream.ts";
 /** Windows are given back in steps of this many bytes: half of a stream's first window. */
 const GRANT_BYTES = 32 * 1024;
 
+/** Joins a stream of ours to one of the connection inside. */
 export class RelayedStream implements StreamReceiver {
   readonly isLongLived = true;
   readonly #stream: Http2Stream;

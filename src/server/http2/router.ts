@@ -16,6 +16,7 @@ import type { Http2Limits } from "./limits.ts";
 import { NotGrpcRequest } from "./not-grpc.ts";
 import type { Http2Stream, OpenStream, StreamReceiver } from "./stream.ts";
 
+/** What answers, by what limits, and who is told. */
 export interface RouterOptions {
   readonly handler: CheckHandler;
   readonly clock: Clock;

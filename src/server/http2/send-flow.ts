@@ -2,16 +2,18 @@
 // SECURITY: what waits is bounded from outside: `waitingBytes` and the backlog of the batch say when enough does.
 
 import { DEFAULT_WINDOW_BYTES, MAX_31_BITS, MAX_FRAME_BYTES } from "./frame.ts";
-import { type FrameWriter, MESSAGE_PREFIX_BYTES, NOTHING, toPrefix } from "./frame-writer.ts";
+import { type FrameWriter, NOTHING, toPrefix } from "./frame-writer.ts";
 import type { OutputBatch } from "./output-batch.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { ServerStream } from "./server-stream.ts";
+import { MESSAGE_PREFIX_BYTES } from "./stream.ts";
 
 /** Header blocks that are written without a look at their size. */
 const MAX_SHORT_BLOCK_BYTES = 4096;
 /** SECURITY: smaller frames, unless all that there was to send, come of windows that a peer opens a crack at a time. */
 const MIN_PIECE_BYTES = 1024;
 
+/** Where frames go, and who is told of what was sent. */
 export interface SendFlowOptions {
   readonly batch: OutputBatch;
   readonly writer: FrameWriter;

@@ -14,7 +14,7 @@ const SETTING = {
 } as const;
 
 const ENTRY_BYTES = 6;
-/** SETTINGS_HEADER_TABLE_SIZE until announced otherwise. */
+/** SETTINGS_HEADER_TABLE_SIZE until announced otherwise, and what a peer uses until it has read ours. */
 export const DEFAULT_TABLE_BYTES = 4096;
 const LARGEST_FRAME_BYTES = 0xff_ffff;
 

@@ -8,6 +8,7 @@ import type { HeldConnection, LeaveReason } from "../held-connections.ts";
 import type { Peer } from "../peer.ts";
 import { type ConnectionOptions, type ConnectionOutput, Http2Connection } from "./connection.ts";
 
+/** What a connection needs besides its socket. */
 export interface SocketConnectionOptions extends Omit<ConnectionOptions, "output" | "onEnd"> {
   /** How long the peer has to close its side after ours has ended. Default 5000. */
   readonly lingerMs?: number;
@@ -27,6 +28,7 @@ const TURN_BYTES = 64 * 1024;
 /** PERF: smaller reads are not counted; they come from sockets that are not full. */
 const BULK_BYTES = 8 * 1024;
 
+/** From the socket's acceptance to its close. */
 export class SocketConnection implements HeldConnection, ConnectionOutput {
   readonly peer: Peer;
   readonly expiresMs: number;

@@ -1,4 +1,5 @@
-// The boundary between a connection, which knows frames and windows, and what answers its requests, which knows gRPC.
+// The boundary between a connection, which knows frames and windows (and the five bytes before a gRPC message), and what answers
+// its requests, which knows gRPC.
 // A connection opens a stream when a request's headers are complete and well-formed HTTP/2; what takes it (`OpenStream`) answers
 // at once or gives a receiver for what follows. Both directions are synchronous: whatever is sent while a read batch is worked
 // on leaves in one write at its end; what is sent later leaves at the end of that turn.
@@ -6,6 +7,9 @@
 import type { Peer } from "../peer.ts";
 import type { ErrorCode } from "./error-code.ts";
 import type { HeaderList } from "./header-list.ts";
+
+/** What stands before a gRPC message: one byte that says whether it is compressed, four of length. */
+export const MESSAGE_PREFIX_BYTES = 5;
 
 /** The answering side of one stream. Calls after the stream has ended do nothing. */
 export interface Http2Stream {
@@ -19,6 +23,7 @@ export interface Http2Stream {
    * blocks are HPACK without dynamic references. PERF: the path of every check; one copy into the output.
    */
   reply(headers: Uint8Array, message: Uint8Array, trailers: Uint8Array): void;
+  /** A header block, or trailers behind whatever data still waits. */
   sendHeaders(block: Uint8Array, endStream: boolean): void;
   /** Keeps what the peer's windows do not admit; false when some of it waits, until `onDrain`. */
   sendData(bytes: Uint8Array, endStream: boolean): boolean;
