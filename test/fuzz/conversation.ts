@@ -26,7 +26,7 @@ export type Recorded =
   | readonly ["receive", string]
   | readonly ["drained", number]
   | readonly ["advance", number]
-  | readonly ["sweep" | "notice" | "shutdown" | "cut" | "closed" | "turn" | "later"];
+  | readonly ["sweep" | "notice" | "finish" | "cut" | "closed" | "turn" | "later"];
 
 export class Conversation {
   readonly kind: ConversationKind;
@@ -193,17 +193,17 @@ export class Conversation {
   }
 
   #leave(): void {
-    const action = this.#random.pick(["notice", "shutdown", "cut"] as const);
+    const action = this.#random.pick(["notice", "finish", "cut"] as const);
     this.record.push([action]);
     this.#server.isPending = true;
     if (action === "cut") this.#connection.cut("drain");
-    else if (action === "shutdown") this.#shutdown();
+    else if (action === "finish") this.#finishConnection();
     else if (!this.#isLeaving) this.#connection.sendGoawayNotice();
   }
 
-  #shutdown(): void {
+  #finishConnection(): void {
     this.#isLeaving = true;
-    this.#connection.shutdown("max_age");
+    this.#connection.finish("max_age");
   }
 
   /** Reads what the server has written. */
@@ -309,7 +309,7 @@ export class Conversation {
     connection.drained();
     connection.sweep(this.#server.clock.monotonicMs() + 1e9);
     connection.sendGoawayNotice();
-    connection.shutdown("drain");
+    connection.finish("drain");
     connection.cut("drain");
     connection.closed();
     if (this.#output.written.length > 0) throw new Finding("a write after the end");

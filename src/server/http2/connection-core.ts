@@ -35,7 +35,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   /** Nothing is read or written any more. */
   isOver = false;
   /** Set by the last GOAWAY of a graceful end: later streams are ignored, and the connection ends with its open ones. */
-  isLeaving = false;
+  isFinishing = false;
   heldBytes = 0;
   #isCounted = false;
   #isReleased = false;
@@ -138,9 +138,9 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   }
 
   /** The second half of a graceful end (RFC 9113 §6.8). */
-  leave(reason: ConnectionEnd): void {
-    if (this.isOver || this.isLeaving) return;
-    this.isLeaving = true;
+  finish(reason: ConnectionEnd): void {
+    if (this.isOver || this.isFinishing) return;
+    this.isFinishing = true;
     this.#count(reason);
     this.streams.admitNoMore();
     this.writer.goaway(this.streams.lastId, ERROR_CODE.NO_ERROR, reason);
@@ -184,7 +184,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     this.options.onEnding?.(reason);
   }
 
-  /** The end of a turn: what was written leaves; a leaving connection without streams ends. */
+  /** The end of a turn: what was written leaves; a finishing connection without streams ends. */
   settle(): void {
     if (this.isOver) return;
     try {
@@ -194,7 +194,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
         this.flow.resume();
         this.#batch.flush();
       }
-      if (this.isLeaving && this.streams.openCount === 0) {
+      if (this.isFinishing && this.streams.openCount === 0) {
         this.isOver = true;
         this.options.output.end();
         this.#release();

@@ -86,20 +86,20 @@ export class Http2Connection {
   receive(chunk: Buffer): void {
     const core = this.#core;
     if (core.isOver) return;
-    this.#begin();
+    this.#beginBatch();
     try {
       this.#read(chunk, 0);
     } catch (error) {
       core.fault(error);
     }
-    this.#finish();
+    this.#endBatch();
   }
 
   /** The kernel has taken what was written. */
   drained(): void {
     const core = this.#core;
     if (core.isOver) return;
-    this.#begin();
+    this.#beginBatch();
     try {
       core.look();
       core.flow.resume();
@@ -111,7 +111,7 @@ export class Http2Connection {
     } catch (error) {
       core.fault(error);
     }
-    this.#finish();
+    this.#endBatch();
   }
 
   /** The socket is gone: every open stream is told. */
@@ -125,8 +125,8 @@ export class Http2Connection {
   }
 
   /** The last GOAWAY; the connection ends when its open streams have. */
-  shutdown(reason: ConnectionEnd): void {
-    this.#core.leave(reason);
+  finish(reason: ConnectionEnd): void {
+    this.#core.finish(reason);
   }
 
   /** Ends the connection now, without a word. */
@@ -150,7 +150,7 @@ export class Http2Connection {
     } catch (error) {
       core.fault(error);
     }
-    this.#finish();
+    this.#endBatch();
   }
 
   get openStreams(): number {
@@ -172,7 +172,7 @@ export class Http2Connection {
     return this.#core.isOver || (this.#parked.length === 0 && !this.#core.flow.isBehind);
   }
 
-  #begin(): void {
+  #beginBatch(): void {
     this.#core.nowMs = this.#options.clock.monotonicMs();
     this.#core.inBatch = true;
   }
@@ -201,7 +201,7 @@ export class Http2Connection {
   }
 
   /** The end of a batch. */
-  #finish(): void {
+  #endBatch(): void {
     const core = this.#core;
     core.inBatch = false;
     if (core.isOver) return;

@@ -56,7 +56,7 @@ export class IncomingHeaders {
     const core = this.#core;
     const { streams } = core;
     // SPEC: RFC 9113 §6.8: beyond the last stream of our GOAWAY, to be tried again elsewhere.
-    if (core.isLeaving) streams.remember(id, true);
+    if (core.isFinishing) streams.remember(id, true);
     else if (block.dependsOnItself) core.ends.refuse(id, undefined, ERROR_CODE.PROTOCOL_ERROR, "malformed");
     else if (list === "too_large") core.ends.refuse(id, undefined, ERROR_CODE.ENHANCE_YOUR_CALM, "header_list");
     else if (streams.openCount >= this.#maxStreams) this.#refuseBusy(id);
@@ -116,7 +116,7 @@ export class IncomingHeaders {
     const core = this.#core;
     const closed = core.streams.closed(id);
     // What was sent before our RST_STREAM or GOAWAY had arrived.
-    if (core.isLeaving) return;
+    if (core.isFinishing) return;
     if (closed === "reset") this.#countIdleBlock();
     else core.fail("protocol_error", closed === "completed" ? ERROR_CODE.STREAM_CLOSED : ERROR_CODE.PROTOCOL_ERROR);
   }

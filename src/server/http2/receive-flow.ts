@@ -114,7 +114,7 @@ export class ReceiveFlow {
     const { streams } = core;
     if ((streamId & 1) === 0 || streamId > streams.highestId) {
       core.fail("protocol_error", ERROR_CODE.PROTOCOL_ERROR);
-    } else if (!core.isLeaving && streams.closed(streamId) !== "reset") {
+    } else if (!core.isFinishing && streams.closed(streamId) !== "reset") {
       core.ends.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
     } else if (length === 0 && !core.control.admit(core.nowMs)) {
       core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);

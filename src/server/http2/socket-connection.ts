@@ -99,7 +99,7 @@ export class SocketConnection implements HeldConnection, ConnectionOutput {
   }
 
   finish(graceMs: number, reason: LeaveReason): void {
-    this.http2.shutdown(reason);
+    this.http2.finish(reason);
     if (!this.#hasEnded) this.#endAfter(graceMs, () => this.cut(reason));
   }
 

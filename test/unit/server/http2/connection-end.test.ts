@@ -29,8 +29,8 @@ describe("a graceful end", () => {
   it("ends with the last open stream, and takes no new one", async () => {
     const peer = createConversation();
     peer.send(headers(1, END_STREAM), headers(3, 0));
-    peer.connection.shutdown("drain");
-    peer.connection.shutdown("max_age");
+    peer.connection.finish("drain");
+    peer.connection.finish("max_age");
     await peer.turn();
     assert.deepEqual(peer.said(), ["GOAWAY 3 NO_ERROR"]);
     peer.send(headers(5, 0), data(5, 10), data(5, 0, END_STREAM), headers(7, 1), frame(3, 0, 7, words(8)));
@@ -50,7 +50,7 @@ describe("a graceful end", () => {
 
   it("is at once where no stream is open, after what was written", async () => {
     const peer = createConversation();
-    peer.connection.shutdown("idle");
+    peer.connection.finish("idle");
     assert.equal(peer.ended, undefined);
     await peer.turn();
     assert.deepEqual(peer.said(), ["GOAWAY 0 NO_ERROR"]);
@@ -61,7 +61,7 @@ describe("a graceful end", () => {
   it("ends when the peer resets what was open", () => {
     const peer = createConversation();
     peer.send(headers(1, END_STREAM));
-    peer.connection.shutdown("drain");
+    peer.connection.finish("drain");
     peer.send(frame(3, 0, 1, words(8)));
     assert.equal(peer.ended, "end");
   });
@@ -69,7 +69,7 @@ describe("a graceful end", () => {
   it("that is cut counts once", () => {
     const peer = createConversation();
     peer.send(headers(1, END_STREAM));
-    peer.connection.shutdown("drain");
+    peer.connection.finish("drain");
     peer.connection.cut("drain");
     assert.equal(peer.ended, "destroy");
     assert.equal(peer.counts.connectionEnds.drain, 1);
@@ -110,7 +110,7 @@ describe("a connection whose socket is gone", () => {
     );
     answer(peer, 0);
     peer.connection.sendGoawayNotice();
-    peer.connection.shutdown("drain");
+    peer.connection.finish("drain");
     peer.connection.cut("drain");
     peer.connection.drained();
     peer.connection.sweep(1e9);
