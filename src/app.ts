@@ -143,7 +143,8 @@ export async function startApp(settings: Settings, ports: AppPorts): Promise<Sta
   });
   if (!opened.ok) return abandon([opened.detail ?? opened.code], audit, rules);
   const { server } = opened.value;
-  Object.assign(parts, opened.value);
+  parts.server = server;
+  parts.http2 = opened.value.http2;
   const useTls = (material: TlsMaterial): void => {
     for (const acceptor of server.acceptors) acceptor.replaceTls(material);
   };
