@@ -6,6 +6,12 @@ import { ERROR_CODE, type ErrorCode } from "./error-code.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import type { ServerStream } from "./server-stream.ts";
 
+/**
+ * A stream that has been open for this long costs its peer nothing to reset: a peer cannot have more than `maxConcurrentStreams` of
+ * them in that time. An Envoy gives up all checks that wait for an `http.send` at its timeout, and is no flood.
+ */
+const PATIENT_MS = 100;
+
 /** The ends of all streams of one connection. */
 export class StreamEnds {
   readonly #core: ConnectionCore;
@@ -34,6 +40,7 @@ export class StreamEnds {
     if (stream !== undefined) {
       this.close(stream, false);
       stream.receiver?.onReset();
+      if (this.#core.nowMs - stream.openedMs >= PATIENT_MS) return;
     }
     this.#countReset();
   }

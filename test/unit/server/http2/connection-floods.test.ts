@@ -112,6 +112,25 @@ describe("streams that the peer resets", () => {
     assert.equal(count(peer, 101, 90), 50);
   });
 
+  it("are none when the peer has waited for a tenth of a second, as an Envoy does whose checks take too long", () => {
+    const peer = createConversation({ limits: { maxResetsPerSecond: 20 } });
+    const ids = Array.from({ length: 500 }, (_, i) => 2 * i + 1);
+    for (const id of ids) peer.send(headers(id, END_STREAM));
+    peer.clock.advanceMs(100);
+    for (const id of ids) peer.send(frame(3, 0, id, words(8)));
+    assert.equal(peer.ended, undefined);
+    assert.equal(peer.requests[499]?.events.at(-1), "reset");
+    assert.equal(count(peer, 1001, 30), 20);
+  });
+
+  it("are, up to that time", () => {
+    const peer = createConversation({ limits: { maxResetsPerSecond: 20 } });
+    for (let id = 1; id < 201; id += 2) peer.send(headers(id, END_STREAM));
+    peer.clock.advanceMs(99);
+    for (let id = 1; id < 201; id += 2) peer.send(frame(3, 0, id, words(8)));
+    assert.equal(peer.counts.connectionEnds.reset_flood, 1);
+  });
+
   const causes: readonly [name: string, sent: (id: number) => Buffer][] = [
     ["malformed requests", (id) => headers(id, 1, EMPTY)],
     ["requests that depend on themselves", (id) => frame(1, 0x25, id, Buffer.concat([words(id), Buffer.of(0)]))],
