@@ -97,10 +97,9 @@ export class UnaryCheck extends UnaryCall implements CheckCall {
 
   #answerLater(answer: Promise<CheckReply>): void {
     answer
-      .then(
-        (settled) => this.#answer(settled),
-        (error: unknown) => this.fail(error),
-      )
+      .then((settled) => this.#answer(settled))
+      .catch((error: unknown) => this.fail(error))
+      // What failed is the connection, which has ended by then.
       .catch(this.#ports.onFault);
   }
 
