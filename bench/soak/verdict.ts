@@ -75,8 +75,32 @@ export function judge(outcome: SoakOutcome): readonly Verdict[] {
       holds: silent.length === 0,
       text: `hostile connections: ${Object.values(outcome.attacks).reduce((sum, { connections }) => sum + connections, 0)} of ${Object.keys(outcome.attacks).length} kinds`,
     },
+    judgeLimits(outcome),
     { holds: outcome.exitCode === 0, text: `svidgate ended with ${outcome.exitCode}` },
   ];
+}
+
+const ended = (reason: string): string => `svidgate_http2_connections_ended_total{reason="${reason}"}`;
+const refused = (reason: string): string => `svidgate_http2_streams_refused_total{reason="${reason}"}`;
+/** What hostile peers must have met: an attack that another limit stops is not the attack that it says. */
+const AT_ONCE = [
+  ...["reset_flood", "continuation_flood", "header_block_size", "control_flood", "protocol_error"].map(ended),
+  refused("header_list"),
+];
+/** … once there was time for it. */
+const IN_TIME = [ended("slow_reader"), ended("keep_alive"), refused("slow_sender")];
+const IN_TIME_MS = 60_000;
+
+function judgeLimits({ samples, metrics }: SoakOutcome): Verdict {
+  // On grpc-js there are no such counters.
+  const isCounted = [...metrics.keys()].some((series) => series.startsWith("svidgate_http2_"));
+  const due = !isCounted ? [] : (samples.at(-1)?.atMs ?? 0) < IN_TIME_MS ? AT_ONCE : [...AT_ONCE, ...IN_TIME];
+  const missing = due.filter((series) => !((metrics.get(series) ?? 0) > 0));
+  const met = `${due.length - missing.length} of ${due.length} met`;
+  return {
+    holds: missing.length === 0,
+    text: `limits that hostile peers are to meet: ${met}${missing.map((series) => `; not ${series}`).join("")}`,
+  };
 }
 
 function judgeMemory({ samples, warmUpMs, maxGrowthMib }: SoakOutcome): Verdict {

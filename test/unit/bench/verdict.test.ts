@@ -62,6 +62,11 @@ const WORSE: readonly (readonly [string, Partial<SoakOutcome>, RegExp])[] = [
     /^audit events: 1000 written, 1 lost/,
   ],
   ["an attack that never came", { attacks: { garbage: { connections: 0, ended: 0, goaways: {} } } }, /^hostile/],
+  [
+    "a limit that no attack has met",
+    { metrics: new Map([...outcome().metrics, ['svidgate_http2_connections_ended_total{reason="drain"}', 1]]) },
+    /^limits that hostile peers are to meet: 0 of 9 met; not svidgate_http2_connections_ended_total\{reason="reset_flood"\}/,
+  ],
   ["a server that was killed", { exitCode: null }, /^svidgate ended with null/],
 ];
 
