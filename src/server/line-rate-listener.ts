@@ -68,7 +68,7 @@ export function createLineRateListener(
     addServices?.(server);
     return server;
   };
-  const relay = createRelay(createServer, { maxStreams: maxWatches, onFault });
+  const relay = createRelay(createServer, { maxStreams: maxWatches, clock, onFault });
   const relayedPaths = new Set<string>([WATCH_PATH, ...(addServices === undefined ? [] : REFLECTION_PATHS)]);
   const open = createRouter({
     handler: options.handler,

@@ -252,7 +252,8 @@ export class Conversation {
     for (const request of this.#client.requests)
       this.#checkAnswer(request, this.#watch.streams.get(request.id) as WatchedStream);
     if (this.#watch.goawayCode !== undefined) throw new Finding(`GOAWAY ${this.#watch.goawayCode} to a valid client`);
-    // What is not read yet, because this client reads slowly, is held too.
+    // Answers that the client has not taken yet are held too, and so is what is not read meanwhile.
+    this.#drain(true);
     const { unfinishedBytes } = this.#server.counts;
     if (this.isAlone && this.#connection.wantsRead && unfinishedBytes > 0)
       throw new Finding(`${unfinishedBytes} bytes are held after the last answer`);

@@ -32,11 +32,17 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   nowMs: number;
   /** True while a read batch is worked on: what is written waits for its end. */
   inBatch = false;
+  /** Requests that may still begin in this turn. */
+  turnRequests = Number.POSITIVE_INFINITY;
   /** Nothing is read or written any more. */
   isOver = false;
   /** Set by the last GOAWAY of a graceful end: later streams are ignored, and the connection ends with its open ones. */
   isFinishing = false;
   heldBytes = 0;
+  /** What the open streams keep besides their bodies. */
+  headBytes = 0;
+  /** Of `heldBytes`, what streams keep and what waits for the peer. */
+  #settledBytes = 0;
   #isCounted = false;
   #isReleased = false;
   #flushIsDue = false;
@@ -118,7 +124,9 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
 
   evict(): void {
     try {
-      this.fail("unfinished_bytes", ERROR_CODE.ENHANCE_YOUR_CALM);
+      // SECURITY: one that does not read would keep what waits for it through the end, and learn nothing from a GOAWAY.
+      if (this.unsentBytes > 0) this.cut("unfinished_bytes");
+      else this.fail("unfinished_bytes", ERROR_CODE.ENHANCE_YOUR_CALM);
     } catch (error) {
       this.fault(error);
     }
@@ -198,7 +206,9 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
         this.isOver = true;
         this.options.output.end();
         this.#release();
+        return;
       }
+      this.#holdSettled();
     } catch (error) {
       this.fault(error);
     }
@@ -219,6 +229,17 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
   }
   get takenBytes(): number {
     return this.#batch.writtenBytes - this.#batch.unsentBytes;
+  }
+
+  /**
+   * SECURITY: a thousand open calls may have 32 KiB of header lines each, and each connection may leave a megabyte of answers
+   * unread: that is counted too. PERF: once a turn, so that a call that is answered in its batch costs two additions.
+   */
+  #holdSettled(): void {
+    const bytes = this.headBytes + this.flow.waitingBytes + this.#batch.unsentBytes;
+    if (bytes === this.#settledBytes) return;
+    this.hold(bytes - this.#settledBytes);
+    this.#settledBytes = bytes;
   }
 
   #onBatchBegin(): void {

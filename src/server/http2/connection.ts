@@ -45,6 +45,8 @@ export interface ConnectionOptions {
   /** Shared by all connections of a listener. */
   readonly unfinished: UnfinishedBytes;
   readonly counts: Http2Counts;
+  /** Requests that one call of `receive` or `drained` begins; what is left of what came waits for the next. Default: all. */
+  readonly maxTurnRequests?: number;
   /** Told why svidgate ends the connection, once, as it begins to. Must not throw. */
   onEnding?(reason: ConnectionEnd): void;
   /** Told once, when the connection will take no more: after `output.end()`, `output.destroy()` or `closed()`. */
@@ -61,17 +63,19 @@ export class Http2Connection {
   readonly #frames: IncomingFrames;
   readonly #reader: FrameReader;
   readonly #sweeper: ConnectionSweep;
-  /** What came while the peer did not read: to be worked on when it has. */
+  /** What came while the peer did not read, or was too much for one turn. */
   #parked: Buffer[] = [];
   /** How much of the first parked chunk has been read. */
   #parkedAt = 0;
   /** Of `heldBytes`, what cut frames, unfinished header blocks and parked chunks take. */
   #readerBytes = 0;
   #lastFrameMs: number;
+  readonly #maxTurnRequests: number;
 
   constructor(options: ConnectionOptions) {
     const core = new ConnectionCore(options);
     this.#options = options;
+    this.#maxTurnRequests = options.maxTurnRequests ?? Number.POSITIVE_INFINITY;
     this.#core = core;
     this.#data = new ReceiveFlow(core);
     this.#frames = new IncomingFrames(core, this.#data);
@@ -95,7 +99,7 @@ export class Http2Connection {
     this.#endBatch();
   }
 
-  /** The kernel has taken what was written. */
+  /** The kernel has taken what was written, or the next turn has come. */
   drained(): void {
     const core = this.#core;
     if (core.isOver) return;
@@ -172,18 +176,24 @@ export class Http2Connection {
     return this.#core.isOver || (this.#parked.length === 0 && !this.#core.flow.isBehind);
   }
 
+  /** True while what has come waits for the next turn alone: `drained` is to be called, as if there had been something to drain. */
+  get wantsTurn(): boolean {
+    return !this.#core.isOver && this.#parked.length > 0 && !this.#core.flow.isBehind;
+  }
+
   #beginBatch(): void {
+    this.#core.turnRequests = this.#maxTurnRequests;
     this.#core.nowMs = this.#options.clock.monotonicMs();
     this.#core.inBatch = true;
   }
 
-  /** Reads chunk[from …], or parks what is left of it when more is on its way to the peer than may be. */
+  /** Reads chunk[from …], or parks what is left of it when more is on its way to the peer than may be, or this turn is over. */
   #read(chunk: Buffer, from: number): void {
     const core = this.#core;
     const frames = this.#frames.count;
     let at = from;
     while (!core.isOver && at < chunk.length) {
-      if (this.#parked.length > 0 || this.#isBehind()) {
+      if (this.#parked.length > 0 || core.turnRequests <= 0 || this.#isBehind()) {
         if (this.#parked.length === 0) this.#parkedAt = at;
         this.#parked.push(chunk);
         break;
@@ -207,7 +217,8 @@ export class Http2Connection {
     if (core.isOver) return;
     this.#data.giveBack();
     let bytes = this.#reader.heldBytes + this.#frames.blocks.heldBytes;
-    for (const chunk of this.#parked) bytes += chunk.length;
+    // What waits for its turn alone is as good as gone.
+    if (core.flow.isBehind) for (const chunk of this.#parked) bytes += chunk.length;
     if (bytes !== this.#readerBytes) {
       core.hold(bytes - this.#readerBytes);
       this.#readerBytes = bytes;

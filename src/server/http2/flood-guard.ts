@@ -5,15 +5,17 @@
 export class FloodGuard {
   readonly #perSecond: number;
   readonly #maxEarned: number;
+  readonly #maxTokens: number;
   #tokens: number;
   #filledMs: number;
   #earned = 0;
 
-  /** Admits `perSecond` frames a second, and up to `maxEarned` that were earned before. */
-  constructor(perSecond: number, maxEarned: number, nowMs: number) {
+  /** Admits `perSecond` frames a second, `maxTokens` at once, and up to `maxEarned` that were earned before. */
+  constructor(perSecond: number, maxEarned: number, nowMs: number, maxTokens = perSecond) {
     this.#perSecond = perSecond;
     this.#maxEarned = maxEarned;
-    this.#tokens = perSecond;
+    this.#maxTokens = maxTokens;
+    this.#tokens = maxTokens;
     this.#filledMs = nowMs;
   }
 
@@ -33,7 +35,7 @@ export class FloodGuard {
   admit(nowMs: number): boolean {
     const filled = this.#tokens + ((nowMs - this.#filledMs) * this.#perSecond) / 1000;
     this.#filledMs = nowMs;
-    this.#tokens = Math.min(this.#perSecond, filled);
+    this.#tokens = Math.min(this.#maxTokens, filled);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;

@@ -14,7 +14,10 @@ export interface Expiring {
   onDeadline(): void;
 }
 
-/** The calls that wait. */
+/**
+ * The calls that wait, in a heap. SECURITY: a hundred connections hold a hundred thousand open calls; with deadlines a millisecond
+ * apart, to look through all of them for the next would take all the time that there is.
+ */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -33,8 +36,8 @@ export class Deadlines {
   }
 
   add(call: Expiring, nowMs: number): void {
-    call.deadlineSlot = this.#calls.length;
     this.#calls.push(call);
+    this.#rise(call, this.#calls.length - 1);
     if (call.deadlineMs < this.#dueMs) this.#wake(call.deadlineMs, nowMs);
   }
 
@@ -44,8 +47,46 @@ export class Deadlines {
     call.deadlineSlot = -1;
     const last = this.#calls.pop() as Expiring;
     if (last === call) return;
-    last.deadlineSlot = slot;
-    this.#calls[slot] = last;
+    this.#sink(last, slot);
+    this.#rise(last, last.deadlineSlot);
+  }
+
+  /** Puts a call where no parent of it is later, from `from` upwards. */
+  #rise(call: Expiring, from: number): void {
+    const calls = this.#calls;
+    let slot = from;
+    while (slot > 0) {
+      const above = (slot - 1) >> 1;
+      const parent = calls[above] as Expiring;
+      if (parent.deadlineMs <= call.deadlineMs) break;
+      calls[slot] = parent;
+      parent.deadlineSlot = slot;
+      slot = above;
+    }
+    calls[slot] = call;
+    call.deadlineSlot = slot;
+  }
+
+  /** Puts a call where no child of it is earlier, from `from` downwards. */
+  #sink(call: Expiring, from: number): void {
+    const calls = this.#calls;
+    let slot = from;
+    for (;;) {
+      let below = 2 * slot + 1;
+      let child = calls[below];
+      const right = calls[below + 1];
+      if (child === undefined) break;
+      if (right !== undefined && right.deadlineMs < child.deadlineMs) {
+        child = right;
+        below++;
+      }
+      if (child.deadlineMs >= call.deadlineMs) break;
+      calls[slot] = child;
+      child.deadlineSlot = slot;
+      slot = below;
+    }
+    calls[slot] = call;
+    call.deadlineSlot = slot;
   }
 
   #wake(dueMs: number, nowMs: number): void {
@@ -58,18 +99,12 @@ export class Deadlines {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#cancelTimer = undefined;
     const nowMs = this.#clock.monotonicMs();
-    let nextMs = Number.POSITIVE_INFINITY;
-    const passed: Expiring[] = [];
-    for (const call of this.#calls) {
-      if (call.deadlineMs <= nowMs) passed.push(call);
-      else if (call.deadlineMs < nextMs) nextMs = call.deadlineMs;
-    }
-    if (nextMs < Number.POSITIVE_INFINITY) this.#wake(nextMs, nowMs);
-    for (const call of passed) {
-      // What one of them sets off may have ended another.
-      if (call.deadlineSlot < 0) continue;
+    // What one of them sets off may end another: it is not there any more then.
+    for (let call = this.#calls[0]; call !== undefined && call.deadlineMs <= nowMs; call = this.#calls[0]) {
       this.remove(call);
       call.onDeadline();
     }
+    const [next] = this.#calls;
+    if (next !== undefined && next.deadlineMs < this.#dueMs) this.#wake(next.deadlineMs, nowMs);
   }
 }

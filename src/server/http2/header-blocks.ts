@@ -2,6 +2,7 @@
 // SECURITY: bounds the block and the number of its frames before anything is decoded.
 
 import { FLAG, read31Bits } from "./frame.ts";
+import { copyOf } from "./own-bytes.ts";
 
 /** Bounds of one header block. */
 export interface HeaderBlockLimits {
@@ -109,7 +110,7 @@ export class HeaderBlocks {
     this.#partsBytes += end - start;
     if (this.#partsBytes > this.#limits.maxBlockBytes) return "header_block_size";
     // A copy: the block must not keep the chunks alive in which it came.
-    this.#parts.push(Buffer.from(bytes.subarray(start, end)));
+    this.#parts.push(copyOf(bytes.subarray(start, end)));
     return undefined;
   }
 }

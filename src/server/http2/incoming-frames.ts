@@ -10,6 +10,9 @@ import { IncomingHeaders } from "./incoming-headers.ts";
 import type { ReceiveFlow } from "./receive-flow.ts";
 import { DEFAULT_TABLE_BYTES, parsePeerSettings } from "./settings.ts";
 
+/** Open streams that are changed at about the cost of a frame. */
+const STREAMS_A_FRAME = 64;
+
 /** Takes the frames of one connection. */
 export class IncomingFrames implements FrameSink {
   readonly #core: ConnectionCore;
@@ -140,6 +143,7 @@ export class IncomingFrames implements FrameSink {
       return;
     }
     const { headerTableBytes, initialWindowBytes } = settings.value;
+    if (initialWindowBytes !== undefined && !this.#admitStreams()) return;
     if (headerTableBytes !== undefined && headerTableBytes < DEFAULT_TABLE_BYTES) core.writer.lowerTableSize();
     core.writer.settingsAck();
     if (initialWindowBytes !== undefined && !core.flow.setInitialWindow(initialWindowBytes, core.streams.list())) {
@@ -193,6 +197,14 @@ export class IncomingFrames implements FrameSink {
     return this.#judge(this.#core.control.admit(this.#core.nowMs));
   }
 
+  /** SECURITY: a new window of 15 octets is work for every stream that is open. */
+  #admitStreams(): boolean {
+    for (let left = this.#core.streams.openCount; left >= STREAMS_A_FRAME; left -= STREAMS_A_FRAME) {
+      if (!this.#admit()) return false;
+    }
+    return true;
+  }
+
   #admitEarned(): boolean {
     return this.#judge(this.#core.control.admitEarned(this.#core.nowMs));
   }
@@ -211,6 +223,6 @@ export class IncomingFrames implements FrameSink {
   }
 
   #goesOn(): boolean {
-    return !this.#core.isOver && !this.#core.flow.isBehind;
+    return !this.#core.isOver && !this.#core.flow.isBehind && this.#core.turnRequests > 0;
   }
 }

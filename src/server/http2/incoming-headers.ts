@@ -11,6 +11,10 @@ import { ServerStream } from "./server-stream.ts";
 
 const UNKNOWN_LENGTH = -1;
 const MALFORMED = -2;
+/** What an open stream and its call take in memory besides header lines and body. */
+const STREAM_BYTES = 512;
+/** Header lists that are remembered: those of ordinary calls. */
+const MAX_REMEMBERED_BYTES = 4096;
 
 /** Opens streams, and ends requests with their trailers. */
 export class IncomingHeaders {
@@ -76,7 +80,12 @@ export class IncomingHeaders {
     const core = this.#core;
     const stream = new ServerStream(core, id, core.nowMs, core.flow.initialWindow, length, endStream);
     core.streams.add(stream);
+    core.turnRequests--;
     stream.receiver = core.options.open(stream, list, endStream);
+    // One that lives long has handed its lines on; how many there are is bounded where they go.
+    if (!stream.isOpen || stream.receiver?.isLongLived === true) return;
+    stream.headBytes = list.bytes + STREAM_BYTES;
+    core.headBytes += stream.headBytes;
   }
 
   #refuseBusy(id: number): void {
@@ -131,8 +140,12 @@ export class IncomingHeaders {
   #lengthOf(list: HeaderList): number {
     if (list === this.#lastList) return this.#lastLength;
     const framing = parseRequestFraming(list);
-    this.#lastList = list;
-    this.#lastLength = framing.ok ? (framing.value.contentLength ?? UNKNOWN_LENGTH) : MALFORMED;
-    return this.#lastLength;
+    const length = framing.ok ? (framing.value.contentLength ?? UNKNOWN_LENGTH) : MALFORMED;
+    // SECURITY: an idle connection keeps nothing large.
+    if (list.bytes <= MAX_REMEMBERED_BYTES) {
+      this.#lastList = list;
+      this.#lastLength = length;
+    }
+    return length;
   }
 }

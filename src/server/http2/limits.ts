@@ -18,8 +18,8 @@ export interface Http2Limits {
   /** Streams a second that the peer may reset, beyond one for each that was answered. */
   readonly maxResetsPerSecond: number;
   /**
-   * Bytes of requests that are not whole, or not answered when their batch is over, over all connections; beyond them the connection
-   * that holds the most is closed.
+   * What calls that are not answered when their batch is over hold (header lines, messages, half a KiB each), and answers that have not
+   * been taken, over all connections; beyond it the connection that holds the most is closed.
    */
   readonly maxUnfinishedBytes: number;
   /**

@@ -3,6 +3,7 @@
 // was handed to a socket stays as it is, and an idle connection holds none.
 
 import type { ConnectionOutput } from "./connection.ts";
+import { copyOf } from "./own-bytes.ts";
 
 const SLAB_BYTES = 128 * 1024;
 /** What is left of a slab is not worth keeping below this. */
@@ -54,7 +55,7 @@ export class OutputBatch {
     // SECURITY: what waits for a slow peer must not keep a slab alive for a few bytes of it.
     const written = bytes.subarray(start, at);
     this.writtenBytes += written.length;
-    output.write(this.unsentBytes > 0 ? Buffer.from(written) : written);
+    output.write(this.unsentBytes > 0 ? copyOf(written) : written);
     this.unsentBytes = output.unsentBytes;
   }
 

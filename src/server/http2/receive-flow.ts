@@ -5,6 +5,7 @@
 import type { ConnectionCore } from "./connection-core.ts";
 import { ERROR_CODE } from "./error-code.ts";
 import { DEFAULT_WINDOW_BYTES, FLAG } from "./frame.ts";
+import { copyOf } from "./own-bytes.ts";
 import type { ServerStream } from "./server-stream.ts";
 
 /** What a peer may send on a connection before we give some of it back. */
@@ -99,7 +100,7 @@ export class ReceiveFlow {
     if (receiver.isLongLived !== true) core.holdFor(stream, end - start + PIECE_OVERHEAD_BYTES);
     const piece = bytes.subarray(start, end);
     // SECURITY: a piece that may be kept for long must not keep a chunk alive that is much larger.
-    receiver.onData(2 * piece.length < bytes.length ? Buffer.from(piece) : piece);
+    receiver.onData(2 * piece.length < bytes.length ? copyOf(piece) : piece);
   }
 
   /** SPEC: RFC 9113 §8.1.1: content-length must equal the sum of the DATA frames. */

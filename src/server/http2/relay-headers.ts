@@ -1,6 +1,7 @@
 // Header lists between our own form and that of node:http2, for the relay.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import { parseGrpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HeaderField, HeaderList } from "./header-list.ts";
 
 /** What names a connection's own affairs, or frames a message that is framed anew. */
@@ -16,6 +17,14 @@ const NOT_RELAYED: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
+/** The longest that a timer of Node waits: grpc-js takes a longer deadline for one that has passed. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function isForEver(timeout: string): boolean {
+  const timeoutMs = parseGrpcTimeoutMs(timeout);
+  return timeoutMs.ok && timeoutMs.value > MAX_TIMER_MS;
+}
+
 /**
  * A well-formed request's headers for node:http2. Lines of one name become one, joined as RFC 9110 §5.2 has it (RFC 9113 §8.2.3
  * for `cookie`): Node takes no name twice, and metadata of gRPC, also `-bin`, means the same joined.
@@ -24,7 +33,7 @@ export function toRequestHeaders({ fields }: HeaderList): OutgoingHttpHeaders {
   // No prototype: `__proto__` is a name like any other.
   const headers: Record<string, string> = Object.create(null);
   for (const { name, value } of fields) {
-    if (NOT_RELAYED.has(name)) continue;
+    if (NOT_RELAYED.has(name) || (name === "grpc-timeout" && isForEver(value))) continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
   }

@@ -37,6 +37,11 @@ export class SendFlow {
   #window: number = DEFAULT_WINDOW_BYTES;
   /** Streams whose queue holds something, in the order in which they began to wait. */
   readonly #waiting = new Set<ServerStream>();
+  /**
+   * Those of them that may be sent something when the connection may. SECURITY: a thousand streams whose own windows are shut are
+   * not looked at with each WINDOW_UPDATE of 13 octets.
+   */
+  readonly #ready = new Set<ServerStream>();
   /** Bytes in all queues. */
   waitingBytes = 0;
   /** Something waits for the kernel alone. */
@@ -108,6 +113,7 @@ export class SendFlow {
     if (stream.queue === undefined) {
       stream.queue = new SendQueue();
       this.#waiting.add(stream);
+      this.#ready.add(stream);
     }
     stream.queue.add(first, second);
     stream.queue.endStream = endStream;
@@ -121,15 +127,14 @@ export class SendFlow {
     const { queue } = stream;
     if (queue === undefined) return;
     this.waitingBytes -= queue.waitingBytes;
-    this.#waiting.delete(stream);
-    stream.queue = undefined;
+    this.#forget(stream);
   }
 
   /** WINDOW_UPDATE of the connection; false when its window overflows. */
   widen(bytes: number): boolean {
     if (this.#window + bytes > MAX_31_BITS) return false;
     this.#window += bytes;
-    if (this.#waiting.size > 0) this.resume();
+    if (this.#ready.size > 0) this.resume();
     return true;
   }
 
@@ -137,7 +142,9 @@ export class SendFlow {
   widenStream(stream: ServerStream, bytes: number): boolean {
     if (stream.sendWindow + bytes > MAX_31_BITS) return false;
     stream.sendWindow += bytes;
-    if (stream.queue !== undefined) this.#sendWaiting(stream, stream.queue);
+    if (stream.queue === undefined) return true;
+    this.#ready.add(stream);
+    this.#sendWaiting(stream, stream.queue);
     return true;
   }
 
@@ -149,7 +156,10 @@ export class SendFlow {
       if (stream.sendWindow + delta > MAX_31_BITS) return false;
       stream.sendWindow += delta;
     }
-    if (delta > 0 && this.#waiting.size > 0) this.resume();
+    if (delta > 0 && this.#waiting.size > 0) {
+      for (const stream of this.#waiting) this.#ready.add(stream);
+      this.resume();
+    }
     return true;
   }
 
@@ -157,7 +167,7 @@ export class SendFlow {
   resume(): void {
     this.isHeldBack = false;
     // A stream that is done leaves the set meanwhile, which the iteration bears.
-    for (const stream of this.#waiting) {
+    for (const stream of this.#ready) {
       const { queue } = stream;
       if (queue !== undefined) this.#sendWaiting(stream, queue);
       // PERF: a thousand streams that wait cost nothing while there is no room for any.
@@ -182,7 +192,10 @@ export class SendFlow {
     let owesEnd = queue.endStream;
     while (queue.waitingBytes > 0) {
       const most = Math.min(stream.sendWindow, this.#window, MAX_FRAME_BYTES);
-      if (most <= 0) return;
+      if (most <= 0) {
+        if (stream.sendWindow <= 0) this.#ready.delete(stream);
+        return;
+      }
       if (this.isBehind) {
         this.isHeldBack = true;
         return;
@@ -195,11 +208,16 @@ export class SendFlow {
       if (isLast) owesEnd = false;
     }
     if (owesEnd) this.#write(stream, NOTHING, NOTHING, true);
-    this.#waiting.delete(stream);
-    stream.queue = undefined;
+    this.#forget(stream);
     if (queue.trailers !== undefined) this.#writer.headers(stream.id, queue.trailers, true);
     if (stream.answered) this.#options.onAnswered(stream);
     else this.#options.onDrained(stream);
+  }
+
+  #forget(stream: ServerStream): void {
+    this.#waiting.delete(stream);
+    this.#ready.delete(stream);
+    stream.queue = undefined;
   }
 
   #write(stream: ServerStream, first: Uint8Array, second: Uint8Array, endStream: boolean): void {

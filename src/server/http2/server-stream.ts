@@ -36,8 +36,10 @@ export class ServerStream implements Http2Stream {
   sendWindow: number;
   /** Octets of the body that are still to come when content-length announced them; -1 when it did not. */
   expectedBytes: number;
-  /** What the request keeps in memory, as far as it is counted. */
+  /** What the request's body keeps in memory, as far as it is counted. */
   heldBytes = 0;
+  /** What its header lines and the call itself keep, while it is open. */
+  headBytes = 0;
   /** What waits to be sent. */
   queue: SendQueue | undefined = undefined;
 

@@ -76,6 +76,8 @@ export class StreamEnds {
     core.streams.remove(stream, byUs);
     this.idleSinceMs = core.inBatch ? core.nowMs : core.options.clock.monotonicMs();
     if (stream.queue !== undefined) core.flow.drop(stream);
+    core.headBytes -= stream.headBytes;
+    stream.headBytes = 0;
     if (stream.heldBytes > 0) {
       core.hold(-stream.heldBytes);
       stream.heldBytes = 0;

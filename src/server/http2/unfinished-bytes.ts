@@ -1,4 +1,4 @@
-// The memory that requests take before they can be answered, over all connections together. SECURITY: each connection may hold
+// The memory that calls take until they are answered and their answers taken, over all connections together. SECURITY: each connection may hold
 // little, many may not hold a little each without bound, and a peer that holds much must not make its neighbours pay: beyond the
 // limit the connection that holds the most is closed.
 

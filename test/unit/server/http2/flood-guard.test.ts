@@ -17,6 +17,13 @@ describe("a flood guard", () => {
     assert.equal(admitted(guard, 5260), 25);
   });
 
+  it("admits more at once than in a second where it may", () => {
+    const guard = new FloodGuard(10, 0, 0, 50);
+    assert.equal(admitted(guard, 0), 50);
+    assert.equal(admitted(guard, 1000), 10);
+    assert.equal(admitted(guard, 1e9), 50);
+  });
+
   it("never saves up more than a second's worth", () => {
     const guard = new FloodGuard(100, 0, 0);
     assert.equal(admitted(guard, 1e9), 100);

@@ -152,6 +152,61 @@ describe("the peer's windows", () => {
     assert.deepEqual(peer.said(), ["HEADERS 1", "HEADERS 3"], "what waited for the first is forgotten");
   });
 
+  it("of streams that are shut are not looked at for each octet that the connection's grows by", async () => {
+    const peer = withWindow(0);
+    const ids = Array.from({ length: 200 }, (_, at) => 2 * at + 1);
+    for (const [at, id] of ids.entries()) {
+      peer.send(headers(id, END_STREAM));
+      answer(peer, at, 10);
+    }
+    await peer.turn();
+    peer.said();
+    let looks = 0;
+    for (const { stream } of peer.requests) {
+      let window = 0;
+      Object.defineProperty(stream, "sendWindow", {
+        get: () => {
+          looks++;
+          return window;
+        },
+        set: (value: number) => {
+          window = value;
+        },
+      });
+    }
+    for (let sent = 0; sent < 100; sent++) peer.send(widen(0, 1));
+    assert.equal(looks, 0);
+    peer.send(widen(5, 3), widen(0, 1));
+    assert.deepEqual(peer.said(), ["DATA 5 3"]);
+    assert.ok(looks < 20, `${looks}`);
+    // All of them, in the order in which they began to wait, from the one on that has come before.
+    peer.send(initialWindow(12));
+    const said = peer.said().filter((sentence) => sentence.startsWith("DATA"));
+    assert.deepEqual(said.slice(0, 3), ["DATA 1 12", "DATA 3 12", "DATA 5 12"]);
+    assert.equal(said.length, 200);
+    assert.equal(peer.connection.openStreams, 199);
+  });
+
+  it("of a stream are kept in mind while the connection's own is shut", async () => {
+    const peer = createConversation();
+    peer.send(initialWindow(0));
+    for (const id of [1, 3, 5]) peer.send(headers(id, END_STREAM));
+    for (const at of [0, 1]) answer(peer, at, 5);
+    peer.send(widen(5, 65_535));
+    answer(peer, 2, 65_530);
+    await peer.turn();
+    peer.said();
+    peer.send(widen(3, 10), widen(1, 4));
+    assert.deepEqual(peer.said(), [], "the connection's window is spent");
+    peer.send(widen(0, 9));
+    assert.deepEqual(peer.said(), ["DATA 3 9"]);
+    peer.send(widen(0, 100));
+    assert.deepEqual(peer.said(), ["DATA 3 1", "HEADERS 3 END_STREAM", "DATA 1 4"]);
+    peer.send(widen(1, 6));
+    assert.deepEqual(peer.said(), ["DATA 1 6", "HEADERS 1 END_STREAM"]);
+    assert.equal(peer.connection.openStreams, 0);
+  });
+
   it("that stay shut: nothing new is begun beyond the limit, and frames are still read", () => {
     const peer = withWindow(0, { echo: true, limits: { maxUnsentBytes: 100 } });
     peer.send(headers(1, 0), data(1, 200, END_STREAM), headers(3, END_STREAM));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deflateSync, gzipSync } from "node:zlib";
 import { Unpacker, type UnpackerLimits, type UnpackFault } from "../../../../src/server/http2/grpc-compression.ts";
+import { Random } from "../../../support/random.ts";
 
 const message = Buffer.from("a message that is packed. ".repeat(10));
 const packed = gzipSync(message);
@@ -113,6 +114,39 @@ describe("what waits to be unpacked", () => {
     await settled();
     assert.deepEqual(told.slice(4), ["g0", "g1", "o0", "g2", "g3"]);
     assert.equal(unpacker.waitingBytes, 0);
+  });
+
+  it("is taken from the owner of the most, whatever has come and gone before", () => {
+    const random = new Random(11);
+    const limit = 100_000;
+    const unpacker = new Unpacker({ maxMessageBytes: 4096, maxActive: 0, maxWaitingBytes: limit });
+    const owners = Array.from({ length: 5 }, () => new Map<number, { bytes: number; cancel(): void }>());
+    const sumOf = (own: ReadonlyMap<number, { bytes: number }>): number =>
+      [...own.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    let dropped = 0;
+    for (let step = 0; step < 2000; step++) {
+      const own = owners[random.below(5)] as (typeof owners)[number];
+      const [first] = own.keys();
+      if (first !== undefined && random.chance(30)) {
+        own.get(first)?.cancel();
+        own.delete(first);
+      } else {
+        const bytes = new Uint8Array(1 + random.below(3000));
+        const job = { bytes: bytes.length + 512, cancel: (): void => undefined };
+        own.set(step, job);
+        job.cancel = unpacker.unpack(own, bytes, (outcome) => {
+          assert.equal(outcome, "unpacker_busy");
+          dropped++;
+          const most = Math.max(...owners.map(sumOf));
+          const loser = owners.find((one) => sumOf(one) === most);
+          loser?.delete([...loser.keys()].at(-1) as number);
+        });
+      }
+      const all = owners.reduce((sum, one) => sum + sumOf(one), 0);
+      assert.equal(unpacker.waitingBytes, all);
+      assert.ok(all <= limit);
+    }
+    assert.ok(dropped > 100, `${dropped}`);
   });
 
   it("counts the memory that a view holds, not its length", () => {

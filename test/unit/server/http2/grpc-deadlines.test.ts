@@ -83,6 +83,28 @@ describe("the deadlines of calls", () => {
     assert.equal(clock.timers.nextMs, 5);
   });
 
+  it("are not looked at, however many, for the sake of one", () => {
+    const { clock, deadlines } = createWorld();
+    let looks = 0;
+    const later = (deadlineMs: number): Expiring => ({
+      get deadlineMs() {
+        looks++;
+        return deadlineMs;
+      },
+      deadlineSlot: -1,
+      onDeadline: () => undefined,
+    });
+    const calls = Array.from({ length: 10_000 }, (_, at) => later(1000 + ((at * 7919) % 10_000)));
+    for (const call of calls) deadlines.add(call, 0);
+    looks = 0;
+    clock.advanceMs(1099);
+    assert.equal(deadlines.size, 9900);
+    assert.ok(looks < 100 * 60, `${looks}`);
+    looks = 0;
+    for (const call of calls.slice(0, 100)) deadlines.remove(call);
+    assert.ok(looks < 100 * 60, `${looks}`);
+  });
+
   it("hold for thousands of calls that come and go at random", () => {
     const { clock, deadlines, expired, add } = createWorld();
     const random = new Random(3);

@@ -39,6 +39,13 @@ describe("toRequestHeaders", () => {
     assert.deepEqual({ ...toRequestHeaders(list) }, { te: "trailers" });
   });
 
+  it("leaves out a deadline that no timer of Node reaches: it would have passed at once", () => {
+    const kept = (timeout: string) =>
+      toRequestHeaders(toHeaderList([["grpc-timeout", timeout]]))["grpc-timeout"] === timeout;
+    assert.deepEqual(["2147483S", "596H", "0n", "soon"].map(kept), [true, true, true, true]);
+    assert.deepEqual(["2147484S", "597H", "99999999H"].map(kept), [false, false, false]);
+  });
+
   it("takes names that objects have by themselves", () => {
     const headers = toRequestHeaders(
       toHeaderList([

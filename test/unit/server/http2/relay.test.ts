@@ -4,10 +4,11 @@ import { Server, type ServerUnaryCall, type ServerWritableStream, status } from 
 import { createHealth, type Health } from "../../../../src/server/health.ts";
 import { addHealthService, type HealthService } from "../../../../src/server/health-service.ts";
 import { ERROR_CODE } from "../../../../src/server/http2/error-code.ts";
-import { createRelay, type Relay } from "../../../../src/server/http2/relay.ts";
+import { createRelay, type Relay, type RelayOptions } from "../../../../src/server/http2/relay.ts";
 import type { StreamReceiver } from "../../../../src/server/http2/stream.ts";
 import { createUnverifiedPeer } from "../../../../src/server/peer.ts";
 import { type AwaitedStream, createAwaitedStream, toHeaderList } from "../../../support/awaited-stream.ts";
+import { createManualClock } from "../../../support/manual-clock.ts";
 import { Random } from "../../../support/random.ts";
 import { until } from "../../../support/until.ts";
 
@@ -46,7 +47,12 @@ interface Opened {
 }
 
 /** A relay to a server with health and methods of the test's own. */
-function makeWorld(t: TestContext, addMethods: (server: Server) => void = () => undefined, maxStreams = 256): World {
+function makeWorld(
+  t: TestContext,
+  addMethods: (server: Server) => void = () => undefined,
+  maxStreams = 256,
+  rate: Pick<RelayOptions, "maxStreamsPerSecond" | "clock"> = {},
+): World {
   const health = createHealth();
   const faults: unknown[] = [];
   const servers: Server[] = [];
@@ -58,7 +64,12 @@ function makeWorld(t: TestContext, addMethods: (server: Server) => void = () => 
     servers.push(server);
     return server;
   };
-  const relay = createRelay(createServer, { maxStreams, onFault: (error) => faults.push(error) });
+  const relay = createRelay(createServer, {
+    maxStreams,
+    maxStreamsPerSecond: 1_000_000,
+    ...rate,
+    onFault: (error) => faults.push(error),
+  });
   t.after(() => relay.close());
   return {
     relay,
@@ -314,6 +325,26 @@ describe("a relay", () => {
     first.receiver.onReset();
     await watch(world);
     assert.equal(world.relay.streams, 2);
+  });
+
+  it("takes as many as may be open at once, and then so many a second: each costs as much as hundreds of checks", async (t) => {
+    const clock = createManualClock();
+    const world = makeWorld(t, () => undefined, 4, { clock, maxStreamsPerSecond: 2 });
+    const comeAndGo = (): boolean => {
+      const stream = createAwaitedStream();
+      const receiver = world.relay.open(stream, headersOf(WATCH), false);
+      receiver?.onReset();
+      if (receiver === undefined) assert.deepEqual(stream.valuesOf("grpc-status"), [`${status.RESOURCE_EXHAUSTED}`]);
+      return receiver !== undefined;
+    };
+    const admitted = (): number => Array.from({ length: 10 }, comeAndGo).filter(Boolean).length;
+    assert.equal(admitted(), 6);
+    assert.equal(admitted(), 0);
+    clock.advanceMs(1000);
+    assert.equal(admitted(), 2);
+    clock.advanceMs(60_000);
+    assert.equal(admitted(), 6);
+    await until(() => world.relay.streams === 0 && world.relay.lines === 0);
   });
 
   it("gives each connection one of its own inside, while it has streams", async (t) => {

@@ -197,3 +197,50 @@ describe("trailers", () => {
     it(`${what}: ${fault ?? "fine"}`, () => assert.equal(judgeTrailers(list(lines)), fault));
   }
 });
+
+describe("a line that comes again, from a table", () => {
+  it("is looked through once when it is long, and judged the same each time", () => {
+    let looks = 0;
+    const value = "v".repeat(4000);
+    const line = {
+      name: "x-long",
+      get value() {
+        looks++;
+        return value;
+      },
+    };
+    const judged = () => parseRequestFraming({ fields: [...list(GOOD).fields, line, line, line], bytes: 0 }).ok;
+    assert.equal(judged(), true);
+    // The length alone, the second time.
+    looks = 0;
+    assert.equal(judged(), true);
+    assert.equal(looks, 3);
+    assert.equal(judgeTrailers({ fields: [line], bytes: 0 }), undefined);
+  });
+
+  it("stays malformed", () => {
+    for (const line of [
+      { name: "x-long", value: `${"v".repeat(4000)}\n` },
+      { name: `X-${"n".repeat(4000)}`, value: "v" },
+      { name: "transfer-encoding", value: "v".repeat(4000) },
+      { name: "te", value: "v".repeat(4000) },
+    ]) {
+      const fault = judgeTrailers({ fields: [line], bytes: 0 });
+      assert.notEqual(fault, undefined);
+      for (let again = 0; again < 3; again++) {
+        assert.equal(judgeTrailers({ fields: [line], bytes: 0 }), fault);
+        assert.equal(parseRequestFraming({ fields: [...list(GOOD).fields, line], bytes: 0 }).ok, false);
+      }
+    }
+  });
+
+  it("says its length each time, however long that is written", () => {
+    const line = { name: "content-length", value: `${"0".repeat(4000)}7` };
+    for (let again = 0; again < 3; again++) {
+      const judged = parseRequestFraming({ fields: [...list(GOOD).fields, line], bytes: 0 });
+      assert.ok(judged.ok && judged.value.contentLength === 7);
+      const twice = parseRequestFraming({ fields: [...list(GOOD).fields, line, line], bytes: 0 });
+      assert.ok(!twice.ok && twice.code === "content_length");
+    }
+  });
+});

@@ -148,6 +148,52 @@ describe("a socket under an HTTP/2 connection", () => {
     assert.ok((before[0] ?? 0) * bytes <= 3 * 64 * 1024, `${before[0]} of ${requests} requests went before`);
   });
 
+  it("begins so many requests in a turn, however many lie in one read, and the rest in the next ones", async (t) => {
+    let opened = 0;
+    const answer = answering(0);
+    const { ours, peer, counts } = await makeWorld(t, (stream, ...rest) => {
+      opened++;
+      return answer(stream, ...rest);
+    });
+    await peer.settled();
+    peer.send(windowUpdate(0, 2 ** 30));
+    await peer.settled();
+    ours.emit(
+      "data",
+      repeat(1000, (i) => request(2 * i + 1)),
+    );
+    assert.equal(opened, 256);
+    // What TLS has read already.
+    ours.emit("data", request(2001));
+    assert.equal(opened, 256);
+    assert.ok(ours.isPaused());
+    assert.equal(counts.unfinishedBytes, 0);
+    const steps = new Set<number>();
+    while (opened < 1001) {
+      await new Promise((resolve) => setImmediate(resolve));
+      steps.add(opened - 256);
+    }
+    for (const step of steps) assert.ok(step % 256 === 0 || step === 1001 - 256, `${step}`);
+    assert.ok(steps.size >= 3, `${steps.size}`);
+    assert.equal((await peer.answer(2001)).data.length, 5);
+    await until(() => !ours.isPaused());
+    assert.equal(counts.connectionEnds.protocol_error, 0);
+  });
+
+  it("stops reading for a turn after 64 KiB in however small pieces, as TLS gives them", async (t) => {
+    const { ours, peer } = await makeWorld(t, answering(0));
+    await peer.settled();
+    const piece = Buffer.concat(
+      [FRAME.PING, 0x55].map((type) => frame(type, 1, 0, Buffer.alloc(type === 6 ? 8 : 1000))),
+    );
+    let read = 0;
+    for (; !ours.isPaused() && read < MIB; read += piece.length) ours.emit("data", piece);
+    assert.ok(read >= 64 * 1024 && read <= 66 * 1024, `${read}`);
+    await until(() => !ours.isPaused());
+    peer.send(request(1));
+    assert.equal((await peer.answer(1)).data.length, 5);
+  });
+
   it("sends what is larger than any buffer, as the peer takes it", async (t) => {
     const { peer } = await makeWorld(t, answering(5 * MIB));
     peer.send(windowUpdate(0, 2 ** 30), request(1), windowUpdate(1, 2 ** 30));
