@@ -99,7 +99,7 @@ export const LIMIT_FIELDS = {
     fallback: "64MiB",
     parse: bytes(MIB, 4096 * MIB),
     kind: "size",
-    doc: "messages that are not whole, or not answered yet, over all connections together; beyond it the connection that holds the most is closed; `line-rate` only",
+    doc: "what open calls and replies that nobody has read yet hold, over all connections together, at least two messages; beyond it the connection that holds the most is closed; `line-rate` only",
   },
   maxUnsentBytes: {
     key: "svidgate.limits.max_unsent",

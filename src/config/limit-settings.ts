@@ -20,6 +20,17 @@ const LINE_RATE_ONLY = [
   "writeTimeoutMs",
 ] as const satisfies readonly FieldName[];
 
+/** A message takes somewhat more than its bytes, and another may be under way. */
+const MESSAGES_THAT_FIT = 2;
+
+/** What is set, else the default, raised where larger messages are allowed than it has room for. */
+export function toMaxUnfinishedBytes(config: Config, given: ReadonlySet<FieldName>): number {
+  const { maxUnfinishedBytes, maxRequestBytes } = config;
+  return given.has("maxUnfinishedBytes")
+    ? maxUnfinishedBytes
+    : Math.max(maxUnfinishedBytes, MESSAGES_THAT_FIT * maxRequestBytes);
+}
+
 /** Adds what is wrong to `problems`, and to `notes` what was set (`given`) without effect. */
 export function checkLimits(config: Config, given: ReadonlySet<FieldName>, problems: string[], notes: string[]): void {
   if (config.listener === "grpc-js") {
@@ -28,10 +39,16 @@ export function checkLimits(config: Config, given: ReadonlySet<FieldName>, probl
     }
     return;
   }
-  const { maxRequestBytes, maxUnfinishedBytes, maxHeaderListBytes, maxContinuations } = config;
-  if (maxUnfinishedBytes < maxRequestBytes) {
+  const { maxRequestBytes, maxUnsentBytes, maxHeaderListBytes, maxContinuations } = config;
+  const maxUnfinishedBytes = toMaxUnfinishedBytes(config, given);
+  if (maxUnfinishedBytes < MESSAGES_THAT_FIT * maxRequestBytes) {
     problems.push(
-      `${FIELDS.maxUnfinishedBytes.key}: ${maxUnfinishedBytes} bytes, less than one message may have (\`${FIELDS.maxRequestBytes.key}\`, ${maxRequestBytes}), so that a message that is allowed would end its connection: raise the one or lower the other`,
+      `${FIELDS.maxUnfinishedBytes.key}: ${maxUnfinishedBytes} bytes, less than ${MESSAGES_THAT_FIT} messages may have (\`${FIELDS.maxRequestBytes.key}\`, ${maxRequestBytes} each), so that a message that is allowed could end its connection: raise the one or lower the other`,
+    );
+  }
+  if (maxUnfinishedBytes < maxUnsentBytes) {
+    problems.push(
+      `${FIELDS.maxUnsentBytes.key}: ${maxUnsentBytes} bytes, more than all connections together may hold (\`${FIELDS.maxUnfinishedBytes.key}\`, ${maxUnfinishedBytes}): raise that or lower this`,
     );
   }
   const blockBytes = (1 + maxContinuations) * FRAME_BYTES;

@@ -3,7 +3,7 @@
 import { quoteAscii } from "../base/ascii-json.ts";
 import { type Config, FIELDS, type FieldName } from "./fields.ts";
 import { type IdentitySettings, resolveIdentity } from "./identity-settings.ts";
-import { checkLimits } from "./limit-settings.ts";
+import { checkLimits, toMaxUnfinishedBytes } from "./limit-settings.ts";
 import type { TRUST_DOMAIN_FIELDS } from "./trust-domain-fields.ts";
 
 /** How errors are told to Envoy. */
@@ -103,6 +103,7 @@ export function resolveSettings(
     httpSendAllowedFiles: unlessSet("httpSendAllowedFiles", ["*"]),
     httpSendAllowedEnv: unlessSet("httpSendAllowedEnv", ["*"]),
     netLookupAllowedHosts: unlessSet("netLookupAllowedHosts", ["*"]),
+    maxUnfinishedBytes: toMaxUnfinishedBytes(config, given),
     entrypoint,
     allowHeaderControlCharacters: asPlugin,
     decisionPath,

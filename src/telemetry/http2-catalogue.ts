@@ -55,7 +55,7 @@ export const HTTP2_CATALOGUE = {
   },
   svidgate_http2_unfinished_bytes: {
     type: "gauge",
-    help: "Bytes held of requests that are not whole, or not answered yet, over all connections (svidgate.limits.max_unfinished); absent with listener grpc-js.",
+    help: "Bytes held by calls that are not whole or not answered yet and by replies that nobody has read, over all connections (svidgate.limits.max_unfinished); absent with listener grpc-js.",
     labels: {},
   },
 } as const satisfies Readonly<Record<`svidgate_${string}`, MetricEntry>>;

@@ -70,12 +70,27 @@ describe("limits that contradict each other", () => {
     assert.deepEqual(
       problemsOf("svidgate.limits.max_unfinished=2MiB", "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size=3MiB"),
       [
-        "svidgate.limits.max_unfinished: 2097152 bytes, less than one message may have (`plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size`, 3145728), so that a message that is allowed would end its connection: raise the one or lower the other",
+        "svidgate.limits.max_unfinished: 2097152 bytes, less than 2 messages may have (`plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size`, 3145728 each), so that a message that is allowed could end its connection: raise the one or lower the other",
       ],
     );
     assert.deepEqual(
-      problemsOf("svidgate.limits.max_unfinished=3MiB", "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size=3MiB"),
+      problemsOf("svidgate.limits.max_unfinished=6MiB", "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size=3MiB"),
       [],
+    );
+    // Only what was set can contradict: a migrated key starts by itself.
+    assert.deepEqual(problemsOf("plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size=200MiB"), []);
+  });
+
+  it("are refused: more for one client that does not read than for all", () => {
+    assert.deepEqual(
+      problemsOf(
+        "svidgate.limits.max_unfinished=8MiB",
+        "plugins.envoy_ext_authz_grpc.grpc-max-recv-msg-size=1MiB",
+        "svidgate.limits.max_unsent=9MiB",
+      ),
+      [
+        "svidgate.limits.max_unsent: 9437184 bytes, more than all connections together may hold (`svidgate.limits.max_unfinished`, 8388608): raise that or lower this",
+      ],
     );
   });
 
