@@ -51,6 +51,7 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     // What an answerer sends of its own accord comes between batches.
     this.nowMs = this.options.clock.monotonicMs();
     this.settle();
+    this.options.unfinished.settle();
   };
 
   constructor(options: ConnectionOptions) {

@@ -331,6 +331,18 @@ describe("bytes that requests hold", () => {
     assert.ok((most?.buffer.byteLength ?? 0) > 1000, "the chunk itself");
   });
 
+  it("count when the answer comes out of turn, too", async () => {
+    const { counts, connect } = world(10_000);
+    const peer = connect();
+    peer.isStopped = true;
+    peer.send(headers(1, END_STREAM));
+    peer.requests[0]?.stream.reply(EMPTY, Buffer.alloc(12_000), EMPTY);
+    await peer.turn();
+    assert.equal(peer.ended, "destroy");
+    assert.equal(counts.connectionEnds.unfinished_bytes, 1);
+    assert.equal(counts.unfinishedBytes, 0);
+  });
+
   it("do not count for streams that live long: they pass their bytes on", () => {
     const { counts, connect } = world(100_000);
     const peer = connect({ isLongLived: true });
