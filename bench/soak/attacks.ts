@@ -20,8 +20,6 @@ export type Attack = (socket: Socket, isOpen: () => boolean) => Promise<void>;
 
 const CHECK = headerBlock("/envoy.service.auth.v3.Authorization/Check");
 const NOTHING = Buffer.alloc(0);
-const SETTINGS = 4;
-const PRIORITY = 2;
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 const PADDING = Buffer.alloc(16_000, 0x61);
 /** A CheckRequest of one unknown field with a kilobyte, and its prefix. */
@@ -81,8 +79,8 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     round === 0 ? headers(1, CHECK, 0) : frame(FRAME.CONTINUATION, 0, 1, PADDING),
   ),
   "PING flood": flood(() => times(100, () => frame(FRAME.PING, 0, 0, Buffer.alloc(8)))),
-  "SETTINGS flood": flood(() => times(100, () => frame(SETTINGS, 0, 0, NOTHING))),
-  "PRIORITY flood": flood(() => times(100, () => frame(PRIORITY, 0, 1, Buffer.from([0, 0, 0, 0, 1])))),
+  "SETTINGS flood": flood(() => times(100, () => frame(FRAME.SETTINGS, 0, 0, NOTHING))),
+  "PRIORITY flood": flood(() => times(100, () => frame(FRAME.PRIORITY, 0, 1, Buffer.from([0, 0, 0, 0, 1])))),
   "empty DATA flood": flood((round) => (round === 0 ? headers(1, CHECK) : times(100, () => data(1, NOTHING)))),
   "tiny WINDOW_UPDATE flood": flood(() =>
     times(100, () => frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0, 0, 0, 1]))),
@@ -114,7 +112,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   "slow reader": async (socket, isOpen) => {
     // Answers are asked for and never read: neither from the socket nor, with windows of 0, from HTTP/2.
     socket.pause();
-    const noWindow = frame(SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
+    const noWindow = frame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
     socket.write(Buffer.concat([PREFACE, noWindow]));
     for (let round = 0; round < 12 && isOpen(); round++) {
       const ask = (n: number): Buffer => {

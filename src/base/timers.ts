@@ -7,7 +7,7 @@ export interface Timers {
 }
 
 /** Node takes a longer delay for 1 ms; whoever waits longer than 24 days is asked again sooner. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+export const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** The timers of the machine. */
 export const systemTimers: Timers = {

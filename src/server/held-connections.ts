@@ -2,7 +2,7 @@
 // SPEC: RFC 9113 §6.8: a GOAWAY that still admits every stream (the notice), time for the peer to read it, then the last GOAWAY,
 // and when open calls have ended, the end. How a connection does each of these is its own affair.
 
-import { systemTimers, type Timers } from "../base/timers.ts";
+import { MAX_DELAY_MS, systemTimers, type Timers } from "../base/timers.ts";
 import type { ConnectionEnd } from "../telemetry/http2-catalogue.ts";
 import { createReview } from "./connection-review.ts";
 import type { Peer } from "./peer.ts";
@@ -44,8 +44,6 @@ export interface HeldConnections<Connection extends HeldConnection> {
 export const REFUSED_GRACE_MS = 1000;
 /** How long a peer may take to read the notice and go, before its connection gets the last GOAWAY. */
 const NOTICE_MS = 1000;
-/** The longest that one timer waits. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Hold {
   isLeaving: boolean;
@@ -72,7 +70,7 @@ export function createHeldConnections<Connection extends HeldConnection>(
     hold.cancel = timers.after(Math.min(NOTICE_MS, graceMs / 2), () => connection.finish(graceMs, reason));
   };
   const leaveAfter = (connection: Connection, hold: Hold, leftMs: number, graceMs: number): void => {
-    const stepMs = Math.min(leftMs, MAX_TIMER_MS);
+    const stepMs = Math.min(leftMs, MAX_DELAY_MS);
     hold.cancel = timers.after(stepMs, () => {
       if (leftMs > stepMs) leaveAfter(connection, hold, leftMs - stepMs, graceMs);
       else leave(connection, graceMs, "max_age");

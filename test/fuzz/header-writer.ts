@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { packageRoot } from "../../src/base/package-root.ts";
 import type { HeaderField } from "../../src/server/http2/header-list.ts";
 import { STATIC_TABLE } from "../../src/server/http2/hpack-static-table.ts";
+import { integer } from "../support/hpack-integer.ts";
 import type { Random } from "../support/random.ts";
 
 const { codes } = JSON.parse(readFileSync(join(packageRoot(), "test/vectors/hpack/huffman.json"), "utf8")) as {
@@ -91,15 +92,6 @@ function indexIn(table: readonly HeaderField[], name: string, value: string | un
     if (entry.name === name && (value === undefined || entry.value === value)) return at;
   }
   return -1;
-}
-
-function integer(flags: number, bits: number, value: number): Buffer {
-  const mask = 2 ** bits - 1;
-  if (value < mask) return Buffer.of(flags | value);
-  const octets = [flags | mask];
-  let rest = value - mask;
-  for (; rest > 127; rest = Math.floor(rest / 128)) octets.push(128 + (rest % 128));
-  return Buffer.from([...octets, rest]);
 }
 
 /** PERF: the same strings come again and again. */

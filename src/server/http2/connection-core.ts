@@ -123,6 +123,21 @@ export class ConnectionCore implements StreamDuties, BytesHolder {
     this.options.unfinished.hold(this, deltaBytes);
   }
 
+  /** Pays for a frame that asks for work and carries none; false when there are too many, and the connection has ended. */
+  admitControl(): boolean {
+    return this.#judgeControl(this.control.admit(this.nowMs));
+  }
+
+  /** As `admitControl`, for frames that may answer ours. */
+  admitEarnedControl(): boolean {
+    return this.#judgeControl(this.control.admitEarned(this.nowMs));
+  }
+
+  #judgeControl(isAdmitted: boolean): boolean {
+    if (!isAdmitted) this.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
+    return isAdmitted;
+  }
+
   evict(): void {
     try {
       // SECURITY: one that does not read would keep what waits for it through the end, and learn nothing from a GOAWAY.

@@ -85,13 +85,14 @@ export class IncomingFrames implements FrameSink {
       case FRAME_TYPE.PING:
         if (streamId !== 0) this.#protocolError();
         else if (end - start !== 8) this.#sizeError();
-        else if (this.#admitEarned() && (flags & FLAG.ACK) === 0) core.writer.ping(bytes.subarray(start, end), true);
+        else if (this.#core.admitEarnedControl() && (flags & FLAG.ACK) === 0)
+          core.writer.ping(bytes.subarray(start, end), true);
         break;
       case FRAME_TYPE.GOAWAY:
         // The peer opens no more streams, and closes when it has its answers.
         if (streamId !== 0) this.#protocolError();
         else if (end - start < 8) this.#sizeError();
-        else this.#admit();
+        else this.#core.admitControl();
         break;
       case FRAME_TYPE.WINDOW_UPDATE:
         this.#onWindowUpdate(bytes, start, end, streamId);
@@ -102,7 +103,7 @@ export class IncomingFrames implements FrameSink {
         break;
       default:
         // SPEC: RFC 9113 §5.5: unknown types are ignored.
-        this.#admit();
+        this.#core.admitControl();
     }
     return this.#goesOn();
   }
@@ -119,7 +120,7 @@ export class IncomingFrames implements FrameSink {
     if (streamId === 0) this.#protocolError();
     else if (end - start !== 5) this.#streamError(streamId, ERROR_CODE.FRAME_SIZE_ERROR);
     else if (read31Bits(bytes, start) === streamId) this.#streamError(streamId, ERROR_CODE.PROTOCOL_ERROR);
-    else this.#admit();
+    else this.#core.admitControl();
   }
 
   #onSettings(bytes: Buffer, start: number, end: number, flags: number, streamId: number): void {
@@ -130,11 +131,11 @@ export class IncomingFrames implements FrameSink {
     }
     if ((flags & FLAG.ACK) !== 0) {
       if (end !== start) this.#sizeError();
-      else if (this.#admit()) this.#headers.onSettingsAck();
+      else if (this.#core.admitControl()) this.#headers.onSettingsAck();
       return;
     }
     this.hasSettings = true;
-    if (!this.#admit()) return;
+    if (!this.#core.admitControl()) return;
     const settings = parsePeerSettings(bytes, start, end);
     if (!settings.ok) {
       if (settings.code === "frame_size_error") this.#sizeError();
@@ -161,7 +162,7 @@ export class IncomingFrames implements FrameSink {
     if (streamId === 0) {
       if (increment === 0) this.#protocolError();
       else if (!core.flow.widen(increment)) core.fail("flow_control_error", ERROR_CODE.FLOW_CONTROL_ERROR);
-      else this.#admitEarned();
+      else this.#core.admitEarnedControl();
       return;
     }
     if (this.#isIdle(streamId)) {
@@ -177,7 +178,7 @@ export class IncomingFrames implements FrameSink {
       core.ends.refuse(streamId, stream, ERROR_CODE.FLOW_CONTROL_ERROR, "flow_control");
       return;
     }
-    this.#admitEarned();
+    this.#core.admitEarnedControl();
   }
 
   /** SPEC: RFC 9113 §5.1: a stream that nobody has opened; ours never are. */
@@ -193,25 +194,12 @@ export class IncomingFrames implements FrameSink {
     else this.#protocolError();
   }
 
-  #admit(): boolean {
-    return this.#judge(this.#core.control.admit(this.#core.nowMs));
-  }
-
   /** SECURITY: a new window of 15 octets is work for every stream that is open. */
   #admitStreams(): boolean {
     for (let left = this.#core.streams.openCount; left >= STREAMS_A_FRAME; left -= STREAMS_A_FRAME) {
-      if (!this.#admit()) return false;
+      if (!this.#core.admitControl()) return false;
     }
     return true;
-  }
-
-  #admitEarned(): boolean {
-    return this.#judge(this.#core.control.admitEarned(this.#core.nowMs));
-  }
-
-  #judge(admitted: boolean): boolean {
-    if (!admitted) this.#core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
-    return admitted;
   }
 
   #protocolError(): void {

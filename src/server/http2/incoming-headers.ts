@@ -132,8 +132,7 @@ export class IncomingHeaders {
 
   /** SECURITY: a header block that asks for nothing that is given has still been decoded. */
   #countIdleBlock(): void {
-    const core = this.#core;
-    if (!core.control.admit(core.nowMs)) core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
+    this.#core.admitControl();
   }
 
   /** The announced length of a well-formed request's body. */

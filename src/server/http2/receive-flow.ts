@@ -90,10 +90,7 @@ export class ReceiveFlow {
 
   #onPart(stream: ServerStream, bytes: Buffer, start: number, end: number): void {
     const core = this.#core;
-    if (end === start && !core.control.admit(core.nowMs)) {
-      core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
-      return;
-    }
+    if (end === start && !core.admitControl()) return;
     const { receiver } = stream;
     if (receiver === undefined || end === start) return;
     // One that lives long hands its bytes on, and is bounded by its window.
@@ -117,8 +114,6 @@ export class ReceiveFlow {
       core.fail("protocol_error", ERROR_CODE.PROTOCOL_ERROR);
     } else if (!core.isFinishing && streams.closed(streamId) !== "reset") {
       core.ends.refuse(streamId, undefined, ERROR_CODE.STREAM_CLOSED, "malformed");
-    } else if (length === 0 && !core.control.admit(core.nowMs)) {
-      core.fail("control_flood", ERROR_CODE.ENHANCE_YOUR_CALM);
-    }
+    } else if (length === 0) core.admitControl();
   }
 }

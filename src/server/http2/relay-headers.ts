@@ -1,6 +1,7 @@
 // Header lists between our own form and that of node:http2, for the relay.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import { MAX_DELAY_MS } from "../../base/timers.ts";
 import { parseGrpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HeaderField, HeaderList } from "./header-list.ts";
 
@@ -17,12 +18,10 @@ const NOT_RELAYED: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
-/** The longest that a timer of Node waits: grpc-js takes a longer deadline for one that has passed. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
+/** Longer than a timer of Node waits: grpc-js takes such a deadline for one that has passed. */
 function isForEver(timeout: string): boolean {
   const timeoutMs = parseGrpcTimeoutMs(timeout);
-  return timeoutMs.ok && timeoutMs.value > MAX_TIMER_MS;
+  return timeoutMs.ok && timeoutMs.value > MAX_DELAY_MS;
 }
 
 /**

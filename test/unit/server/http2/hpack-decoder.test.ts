@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { HeaderField } from "../../../../src/server/http2/header-list.ts";
 import { createHpackDecoder, type HpackDecoder } from "../../../../src/server/http2/hpack-decoder.ts";
 import { STATIC_TABLE } from "../../../../src/server/http2/hpack-static-table.ts";
+import { integer } from "../../../support/hpack-integer.ts";
 import { Random } from "../../../support/random.ts";
 
 const create = (maxTableBytes = 4096, maxListBytes = 32_768): HpackDecoder =>
@@ -15,15 +16,6 @@ const decode = (decoder: HpackDecoder, block: Buffer | string): readonly HeaderF
   return typeof list === "string" ? list : list.fields;
 };
 
-/** A length or index that may need more than its prefix. */
-function integer(flags: number, bits: number, value: number): Buffer {
-  const mask = 2 ** bits - 1;
-  if (value < mask) return Buffer.of(flags | value);
-  const octets = [flags | mask];
-  let rest = value - mask;
-  for (; rest > 127; rest = Math.floor(rest / 128)) octets.push(128 + (rest % 128));
-  return Buffer.from([...octets, rest]);
-}
 const text = (value: string): Buffer => Buffer.concat([integer(0, 7, value.length), Buffer.from(value, "latin1")]);
 const literal = (flags: number, name: string, value: string): Buffer =>
   Buffer.concat([Buffer.of(flags), text(name), text(value)]);
